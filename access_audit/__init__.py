@@ -1,0 +1,1 @@
+"""The access log: entries that cannot be removed unnoticed."""

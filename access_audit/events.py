@@ -1,0 +1,152 @@
+"""The closed catalogue of what is logged (LAW-25 to LAW-29).
+
+Each kind is `subject.action`, belongs to one of the five operations of R. 253-5 CSI or is technical, and says whether
+the act waits for its receipt or is spooled by a node that records on. No field can hold an image, a plate or the name
+of a filmed person: values are identifiers, codes, instants and one short free text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+MAX_REASON_CHARS = 200
+MAX_DETAIL_CHARS = 120
+
+
+class LegalOperation(StrEnum):
+    """The operations of R. 253-5 CSI, and what is logged beside them."""
+
+    COLLECTION = "collection"
+    MODIFICATION = "modification"
+    CONSULTATION = "consultation"
+    COMMUNICATION = "communication"
+    ERASURE = "erasure"
+    TECHNICAL = "technical"
+
+
+class Delivery(StrEnum):
+    """Whether the act waits for the entry."""
+
+    BEFORE_ACT = "before_act"
+    SPOOLED = "spooled"
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    operation: LegalOperation
+    delivery: Delivery
+    details: frozenset[str] = frozenset()
+
+
+def _before(operation: LegalOperation, *details: str) -> _Kind:
+    return _Kind(operation, Delivery.BEFORE_ACT, frozenset(details))
+
+
+def _spooled(operation: LegalOperation, *details: str) -> _Kind:
+    return _Kind(operation, Delivery.SPOOLED, frozenset(details))
+
+
+class EventKind(StrEnum):
+    """Every kind of entry that the log can hold."""
+
+    LIVE_OPENED = "live.opened"
+    LIVE_CLOSED = "live.closed"
+    LIVE_REFUSED = "live.refused"
+    PLAYBACK_OPENED = "playback.opened"
+    PLAYBACK_CLOSED = "playback.closed"
+    PLAYBACK_REFUSED = "playback.refused"
+    SESSION_OPENED = "session.opened"
+    SESSION_REFUSED = "session.refused"
+    SESSION_CLOSED = "session.closed"
+    JOURNAL_CONSULTED = "journal.consulted"
+    ACCOUNT_CREATED = "account.created"
+    ACCOUNT_SUSPENDED = "account.suspended"
+    ACCOUNT_RESTORED = "account.restored"
+    CAMERA_ONBOARDED = "camera.onboarded"
+    CAMERA_CHANGED = "camera.changed"
+    RECORDING_STARTED = "recording.started"
+    RECORDING_STOPPED = "recording.stopped"
+    RECORDING_COLLECTED = "recording.collected"
+    RECORDING_ERASED = "recording.erased"
+    LOG_STARTED = "log.started"
+
+
+_OP = LegalOperation
+CATALOGUE: dict[EventKind, _Kind] = {
+    EventKind.LIVE_OPENED: _before(_OP.CONSULTATION, "session", "streams"),
+    EventKind.LIVE_CLOSED: _before(_OP.CONSULTATION, "session", "cause", "seconds"),
+    EventKind.LIVE_REFUSED: _before(_OP.CONSULTATION, "cause"),
+    EventKind.PLAYBACK_OPENED: _before(_OP.CONSULTATION, "session"),
+    EventKind.PLAYBACK_CLOSED: _before(_OP.CONSULTATION, "session", "cause", "seconds"),
+    EventKind.PLAYBACK_REFUSED: _before(_OP.CONSULTATION, "cause"),
+    EventKind.SESSION_OPENED: _before(_OP.TECHNICAL, "session", "address"),
+    EventKind.SESSION_REFUSED: _before(_OP.TECHNICAL, "cause", "address"),
+    EventKind.SESSION_CLOSED: _before(_OP.TECHNICAL, "session", "cause"),
+    EventKind.JOURNAL_CONSULTED: _before(_OP.CONSULTATION, "search"),
+    EventKind.ACCOUNT_CREATED: _before(_OP.MODIFICATION, "account", "role"),
+    EventKind.ACCOUNT_SUSPENDED: _before(_OP.MODIFICATION, "account"),
+    EventKind.ACCOUNT_RESTORED: _before(_OP.MODIFICATION, "account"),
+    EventKind.CAMERA_ONBOARDED: _before(_OP.MODIFICATION, "hardware", "authorisation"),
+    EventKind.CAMERA_CHANGED: _before(_OP.MODIFICATION, "field"),
+    EventKind.RECORDING_STARTED: _spooled(_OP.COLLECTION, "authorisation"),
+    EventKind.RECORDING_STOPPED: _spooled(_OP.COLLECTION, "cause"),
+    EventKind.RECORDING_COLLECTED: _spooled(_OP.COLLECTION, "segments", "bytes", "digest"),
+    EventKind.RECORDING_ERASED: _spooled(_OP.ERASURE, "segments", "bytes", "digest", "cause"),
+    EventKind.LOG_STARTED: _before(_OP.TECHNICAL, "version", "recovered"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who acts: a named person, or a part of the system (`role` = `system`)."""
+
+    person_id: str
+    name: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why: the code of a purpose (LAW-04, LAW-27) and a short text without the facts of a case."""
+
+    code: str
+    text: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.text) > MAX_REASON_CHARS:
+            raise ValueError(f"the text of a reason holds at most {MAX_REASON_CHARS} characters")
+
+
+@dataclass(frozen=True, slots=True)
+class AccessEvent:
+    """One entry before it is in the log. Instants are UTC nanoseconds; the range is of the images, end excluded.
+
+    Raises ValueError on a detail that its kind does not have, or one that is too long.
+    """
+
+    kind: EventKind
+    author: Author
+    at_ns: int
+    reason: Reason
+    recipients: tuple[str, ...] = ()
+    commune: str = ""
+    authority: str = ""
+    camera_id: str = ""
+    range_start_ns: int = 0
+    range_end_ns: int = 0
+    requisition: str = ""
+    details: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        strange = set(self.details) - CATALOGUE[self.kind].details
+        if strange:
+            raise ValueError(f"{self.kind} has no detail {', '.join(sorted(strange))}")
+        for name, value in self.details.items():
+            if len(value) > MAX_DETAIL_CHARS:
+                raise ValueError(f"the detail {name} of {self.kind} holds at most {MAX_DETAIL_CHARS} characters")
+
+    @property
+    def operation(self) -> LegalOperation:
+        """The operation of R. 253-5 that this entry stands for."""
+        return CATALOGUE[self.kind].operation

@@ -1,0 +1,1 @@
+"""Cameras: finding them, onboarding them, keeping their record."""

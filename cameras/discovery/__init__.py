@@ -1,0 +1,1 @@
+"""Finding devices: WS-Discovery by multicast and by unicast probes."""

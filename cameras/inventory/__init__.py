@@ -1,0 +1,1 @@
+"""The record of communes, authorisations, cameras and streams."""

@@ -1,0 +1,1 @@
+"""From a discovered device to a recorded camera."""

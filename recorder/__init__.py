@@ -1,0 +1,1 @@
+"""A recorder node: fetch, keep, show, erase."""

@@ -1,0 +1,64 @@
+"""What a node is asked to record, by whom allowed, and for how long it may keep it (LAW-01, LAW-06, LAW-07)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+MAX_RETENTION_DAYS = 30
+
+
+class StreamRole(StrEnum):
+    """Which of a camera's streams: the full one that is recorded, or the small one for tiles."""
+
+    MAIN = "main"
+    SUB = "sub"
+
+
+@dataclass(frozen=True, slots=True)
+class StreamAddress:
+    """Where one stream is fetched: `rtsp://` or `rtsps://`, without credentials in the address."""
+
+    role: StreamRole
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingAuthorisation:
+    """The prefect's decision, as far as a node must enforce it alone.
+
+    `starts_at_ns` and `ends_at_ns` are UTC nanoseconds, the end excluded. Raises ValueError beyond the legal month.
+    """
+
+    reference: str
+    starts_at_ns: int
+    ends_at_ns: int
+    retention_days: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.retention_days <= MAX_RETENTION_DAYS:
+            raise ValueError(f"retention of {self.retention_days} days is outside 1 to {MAX_RETENTION_DAYS}")
+        if self.ends_at_ns <= self.starts_at_ns:
+            raise ValueError("an authorisation ends after it starts")
+
+    def in_force(self, utc_ns: int) -> bool:
+        """Whether recording is allowed at this instant."""
+        return self.starts_at_ns <= utc_ns < self.ends_at_ns
+
+
+@dataclass(frozen=True, slots=True)
+class CameraAssignment:
+    """One camera given to a node. `commune` is the INSEE code; the password never appears in a repr."""
+
+    camera_id: str
+    name: str
+    commune: str
+    streams: tuple[StreamAddress, ...]
+    authorisation: RecordingAuthorisation
+    username: str = ""
+    password: str = field(default="", repr=False)
+
+    def stream(self, role: StreamRole) -> StreamAddress | None:
+        """The stream of this role; the main one stands in where the camera has no small one."""
+        by_role = {stream.role: stream for stream in self.streams}
+        return by_role.get(role) or by_role.get(StreamRole.MAIN)

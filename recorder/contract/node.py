@@ -1,0 +1,26 @@
+"""The one door through which the supervision centre speaks with a recorder node."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Protocol
+
+from recorder.contract.assignment import CameraAssignment
+from recorder.contract.status import StreamStatus
+from recorder.contract.timeline import Timeline
+
+
+class RecorderNode(Protocol):
+    """A node, near or far. Every call raises VmsError of kind unavailable when the node does not answer."""
+
+    async def assign(self, assignments: Collection[CameraAssignment]) -> None:
+        """Make these, and no others, the cameras of this node. The node keeps them across restarts."""
+
+    async def statuses(self) -> list[StreamStatus]:
+        """The state of every stream that the node holds."""
+
+    async def timeline(self, camera_id: str, start_ns: int, end_ns: int) -> Timeline:
+        """What the node holds of a camera between two instants; not_found for a camera it never had."""
+
+    async def revoke(self, session_ids: Collection[str]) -> None:
+        """End these viewing sessions now, and refuse their tickets from now on."""

@@ -1,0 +1,1 @@
+"""From a camera's socket to dated access units."""

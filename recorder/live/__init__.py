@@ -1,0 +1,1 @@
+"""The live gateway: tickets in, fragments out."""

@@ -1,0 +1,1 @@
+"""Segments on disk, their index, and the procedures that keep both consistent."""

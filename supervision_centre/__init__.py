@@ -1,0 +1,1 @@
+"""The supervision centre: people, rights, live, playback, journal, console."""

@@ -1,0 +1,1 @@
+"""Who may see what, and the order of entry, receipt, ticket."""

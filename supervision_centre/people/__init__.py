@@ -1,0 +1,1 @@
+"""Named persons, their accounts, roles and sessions."""

@@ -1,0 +1,1 @@
+"""The command `vms`, one file per noun."""

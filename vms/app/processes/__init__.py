@@ -1,0 +1,1 @@
+"""The processes of one machine, each built out of its packages."""

@@ -1,0 +1,1 @@
+"""What every process stands on: time, errors, durable files, supervised tasks, configuration, logs."""

@@ -1,0 +1,1 @@
+"""Media formats as pure functions: bytes in, bytes out, no I/O."""
