@@ -1,0 +1,105 @@
+"""The database of the centre: SQLite on one machine, PostgreSQL in a department (LAW-14).
+
+A read session cannot write: `ReadSession` has no `add`, no `commit`. A write session commits as a whole when its block
+ends without an error. Recorder processes never import this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from sqlalchemy import Executable, MetaData, Row, Select, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.pool import ConnectionPoolEntry
+
+T = TypeVar("T")
+
+NAMING = {
+    "ix": "ix_%(column_0_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Table(DeclarativeBase):
+    """The base of every table; names of constraints follow one rule, so that migrations can name them."""
+
+    metadata = MetaData(naming_convention=NAMING)
+
+
+class ReadSession:
+    """Questions only."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def all(self, question: Select[tuple[T]]) -> Sequence[T]:
+        """Every answer of a question about one entity or column."""
+        return (await self._session.scalars(question)).all()
+
+    async def one_or_none(self, question: Select[tuple[T]]) -> T | None:
+        """The only answer, or None."""
+        return (await self._session.scalars(question)).one_or_none()
+
+    async def rows(self, question: Select[Any]) -> Sequence[Row[Any]]:
+        """Every answer of a question about several entities or columns."""
+        return (await self._session.execute(question)).all()
+
+
+class WriteSession(ReadSession):
+    """Questions and changes; everything or nothing is kept."""
+
+    def add(self, entity: Table) -> None:
+        """Keep a new entity."""
+        self._session.add(entity)
+
+    async def delete(self, entity: Table) -> None:
+        """Remove an entity."""
+        await self._session.delete(entity)
+
+    async def flush(self) -> None:
+        """Send what has been added, so that constraints speak now."""
+        await self._session.flush()
+
+    async def execute(self, statement: Executable) -> None:
+        """Run an update, insert or delete."""
+        await self._session.execute(statement)
+
+
+class Database:
+    """One engine and its sessions. `url` is `sqlite+aiosqlite:///…` or `postgresql+psycopg://…`."""
+
+    def __init__(self, url: str) -> None:
+        self.engine: AsyncEngine = create_async_engine(url)
+        if self.engine.dialect.name == "sqlite":
+            event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[ReadSession]:
+        """A session for questions."""
+        async with self._sessions() as session:
+            yield ReadSession(session)
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[WriteSession]:
+        """A session whose changes are committed together at the end of the block, or not at all."""
+        async with self._sessions.begin() as session:
+            yield WriteSession(session)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()
+    for pragma in ("journal_mode = WAL", "foreign_keys = ON", "synchronous = FULL", "busy_timeout = 5000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
