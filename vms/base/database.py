@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import TypeVar, TypeVarTuple
 
 from sqlalchemy import Executable, MetaData, Row, Select, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -17,6 +17,7 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 NAMING = {
     "ix": "ix_%(column_0_label)s",
@@ -39,15 +40,15 @@ class ReadSession:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def all(self, question: Select[tuple[T]]) -> Sequence[T]:
+    async def all(self, question: Select[T]) -> Sequence[T]:
         """Every answer of a question about one entity or column."""
         return (await self._session.scalars(question)).all()
 
-    async def one_or_none(self, question: Select[tuple[T]]) -> T | None:
+    async def one_or_none(self, question: Select[T]) -> T | None:
         """The only answer, or None."""
         return (await self._session.scalars(question)).one_or_none()
 
-    async def rows(self, question: Select[Any]) -> Sequence[Row[Any]]:
+    async def rows(self, question: Select[*Ts]) -> Sequence[Row[*Ts]]:
         """Every answer of a question about several entities or columns."""
         return (await self._session.execute(question)).all()
 
