@@ -1,0 +1,161 @@
+"""Where things stand in the data folder, and who may read them.
+
+lock            the right of one instance to the folder
+audit/          the access log, its index, its keys (the signing key for the writer alone)
+centre/         the database, when it is SQLite
+keys/           the centre's ticket key, the key that wraps camera credentials
+node/shard-N/   media, index, assignments and spool of one recorder shard
+run/            sockets, the settings in force, the processes with their numbers
+logs/           what the processes say, when nobody else takes it
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+
+from vms.app.settings import Settings
+from vms.base import durable
+from vms.base.errors import ErrorKind, VmsError
+
+
+@dataclass(frozen=True, slots=True)
+class DataFolder:
+    """The paths of one instance."""
+
+    root: Path
+    settings: Settings
+
+    @property
+    def run(self) -> Path:
+        return self.root / "run"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @property
+    def audit(self) -> Path:
+        return self.root / "audit"
+
+    @property
+    def audit_socket(self) -> Path:
+        return self.run / "audit.sock"
+
+    @property
+    def audit_key(self) -> Path:
+        return self.root / "audit" / "keys" / "log.key"
+
+    @property
+    def audit_public_key(self) -> Path:
+        return self.root / "audit" / "log.pub"
+
+    @property
+    def ticket_key(self) -> Path:
+        return self.root / "keys" / "ticket.key"
+
+    @property
+    def ticket_public_key(self) -> Path:
+        return self.root / "keys" / "ticket.pub"
+
+    @property
+    def credential_key(self) -> Path:
+        return self.root / "keys" / "credentials.key"
+
+    @property
+    def gateway_socket(self) -> Path:
+        return self.run / "gateway.sock"
+
+    @property
+    def effective_settings(self) -> Path:
+        return self.run / "settings.json"
+
+    @property
+    def processes(self) -> Path:
+        return self.run / "processes.json"
+
+    @property
+    def database_url(self) -> str:
+        return self.settings.centre.database_url or f"sqlite+aiosqlite:///{self.root / 'centre' / 'centre.sqlite'}"
+
+    def shard_folder(self, index: int) -> Path:
+        """The folder of one shard, on its disk."""
+        folders = self.settings.recorder.folders
+        base = folders[index % len(folders)] if folders else self.root / "node"
+        return base / f"shard-{index}"
+
+    def shard_socket(self, index: int) -> Path:
+        """The socket of one shard."""
+        return self.run / f"shard-{index}.sock"
+
+    @property
+    def shard_sockets(self) -> tuple[Path, ...]:
+        return tuple(self.shard_socket(index) for index in range(self.settings.recorder.shards))
+
+    @property
+    def shard_folders(self) -> tuple[Path, ...]:
+        return tuple(self.shard_folder(index) for index in range(self.settings.recorder.shards))
+
+    def prepare(self) -> None:
+        """Make the folders and the centre's ticket key. Raises VmsError when the place cannot be written."""
+        try:
+            for folder in (self.root, self.run, self.logs, self.audit, self.root / "centre", self.root / "keys"):
+                durable.make_folder(folder)
+            for folder in self.shard_folders:
+                durable.make_folder(folder)
+            probe = self.root / "run" / "probe"
+            durable.write_atomic(probe, b"")
+            durable.remove(probe)
+        except OSError as refused:
+            raise VmsError(
+                ErrorKind.CONFIGURATION,
+                "data.not_writable",
+                f"Le dossier de données {self.root} n'est pas accessible en écriture ({refused.strerror}).",
+                hint="Corrigez ses droits, ou choisissez un autre dossier avec --data.",
+                detail=repr(refused),
+            ) from None
+        self._make_ticket_key()
+
+    def _make_ticket_key(self) -> None:
+        if self.ticket_key.exists() and self.ticket_public_key.exists():
+            return
+        key = Ed25519PrivateKey.generate()
+        private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        durable.write_atomic(self.ticket_key, private, mode=0o600)
+        durable.write_atomic(self.ticket_public_key, public)
+
+
+def read_private_key(path: Path) -> Ed25519PrivateKey:
+    """The Ed25519 private key of a PEM file; VmsError when it is none."""
+    key = load_pem_private_key(path.read_bytes(), password=None)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise _wrong_key(path)
+    return key
+
+
+def read_public_key(path: Path) -> Ed25519PublicKey:
+    """The Ed25519 public key of a PEM file; VmsError when it is none."""
+    key = load_pem_public_key(path.read_bytes())
+    if not isinstance(key, Ed25519PublicKey):
+        raise _wrong_key(path)
+    return key
+
+
+def _wrong_key(path: Path) -> VmsError:
+    return VmsError(
+        ErrorKind.CONFIGURATION,
+        "key.wrong_type",
+        f"La clé {path} n'est pas une clé Ed25519.",
+        hint="Restaurez la clé d'origine depuis la sauvegarde.",
+    )

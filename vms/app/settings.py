@@ -1,0 +1,90 @@
+"""The settings of one machine: what `vms.toml` may say, and what holds when it says nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from vms.base.config import Section, load_config
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class CentreSettings(Section):
+    """The supervision centre: console, API, database.
+
+    `database_url` empty means SQLite in the data folder; `redis_url` empty means in-process events and leases.
+    """
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    public_url: str = ""
+    database_url: str = ""
+    redis_url: str = ""
+    session_idle_minutes: Annotated[int, Field(ge=1, le=720)] = 30
+    session_hours: Annotated[int, Field(ge=1, le=24)] = 12
+
+
+class GatewaySettings(Section):
+    """The live gateway, to which browsers connect for images."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8081
+    public_url: str = ""
+
+
+class RecorderSettings(Section):
+    """The recorder of this machine. `folders` spreads the shards over disks; empty means the data folder."""
+
+    shards: Annotated[int, Field(ge=1, le=64)] = 1
+    folders: tuple[Path, ...] = ()
+    segment_seconds: Annotated[int, Field(ge=2, le=300)] = 60
+    minimum_free_mb: Annotated[int, Field(ge=0)] = 1024
+
+
+class AuditSettings(Section):
+    """The access log. `origin` names the log in its checkpoints, for as long as it lives."""
+
+    origin: str = "journal.vms-departemental.example"
+
+
+class LogSettings(Section):
+    """Technical logs."""
+
+    level: str = "info"
+    json_lines: bool = True
+
+
+class Settings(Section):
+    """The whole file. `data` is where everything durable stands unless a section says otherwise."""
+
+    data: Path = Path("var/vms")
+    centre_name: str = "Centre de supervision urbaine départemental"
+    demonstration: bool = False
+    centre: CentreSettings = CentreSettings()
+    gateway: GatewaySettings = GatewaySettings()
+    recorder: RecorderSettings = RecorderSettings()
+    audit: AuditSettings = AuditSettings()
+    log: LogSettings = LogSettings()
+
+    @property
+    def console_url(self) -> str:
+        """Where people open the console."""
+        return self.centre.public_url or f"http://localhost:{self.centre.port}"
+
+    @property
+    def media_url(self) -> str:
+        """Where the console fetches images, over HTTP."""
+        return self.gateway.public_url or f"http://localhost:{self.gateway.port}"
+
+    @property
+    def live_url(self) -> str:
+        """Where the console opens the WebSocket of a wall, without its path."""
+        return "ws" + self.media_url.removeprefix("http")
+
+
+def read_settings(path: Path | None) -> Settings:
+    """The settings of this file, or the defaults where none is named."""
+    return load_config(Settings, path) if path is not None else Settings()
