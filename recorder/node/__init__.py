@@ -1,1 +1,1 @@
-"""The processes of a node and the door to them."""
+"""The node: shard processes, their socket, and the client that the rest of the machine speaks to them with."""

@@ -1,0 +1,20 @@
+"""What one shard process needs to know to start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class ShardSettings:
+    """Where one shard keeps what it records, and where it listens.
+
+    `folder` holds the lock, the index, the media and the assignments; no other process writes there. `socket` is the
+    Unix socket of its clients. `segment_seconds` is the length that a segment aims at.
+    """
+
+    shard_name: str
+    folder: Path
+    socket: Path
+    segment_seconds: int = 60
