@@ -1,7 +1,10 @@
 """The database of the centre: SQLite on one machine, PostgreSQL in a department (LAW-14).
 
 A read session cannot write: `ReadSession` has no `add`, no `commit`. A write session commits as a whole when its block
-ends without an error. Recorder processes never import this module.
+ends without an error. Under SQLite it takes the write lock when it begins, so that what it reads still holds when it
+writes. Recorder processes never import this module.
+
+Source: SQLAlchemy 2, "Serializable isolation / Savepoints / Transactional DDL" of the SQLite dialect.
 """
 
 from __future__ import annotations
@@ -10,14 +13,17 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar, TypeVarTuple
 
-from sqlalchemy import Executable, MetaData, Row, Select, event
+from sqlalchemy import Connection, CursorResult, Executable, MetaData, Row, Select, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.sql.selectable import TypedReturnsRows
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
+
+_WRITING = "vms_writing"
 
 NAMING = {
     "ix": "ix_%(column_0_label)s",
@@ -72,6 +78,15 @@ class WriteSession(ReadSession):
         """Run an update, insert or delete."""
         await self._session.execute(statement)
 
+    async def changed(self, statement: Executable) -> int:
+        """Run an update or delete, and say how many rows it reached."""
+        result = await self._session.execute(statement)
+        return result.rowcount if isinstance(result, CursorResult) else 0
+
+    async def returned(self, statement: TypedReturnsRows[*Ts]) -> Sequence[Row[*Ts]]:
+        """Run a statement with RETURNING, and give what it returned."""
+        return (await self._session.execute(statement)).all()
+
 
 class Database:
     """One engine and its sessions. `url` is `sqlite+aiosqlite:///…` or `postgresql+psycopg://…`."""
@@ -80,6 +95,7 @@ class Database:
         self.engine: AsyncEngine = create_async_engine(url)
         if self.engine.dialect.name == "sqlite":
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
+            event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
     @asynccontextmanager
@@ -92,6 +108,7 @@ class Database:
     async def writing(self) -> AsyncIterator[WriteSession]:
         """A session whose changes are committed together at the end of the block, or not at all."""
         async with self._sessions.begin() as session:
+            await session.connection(execution_options={_WRITING: True})
             yield WriteSession(session)
 
     async def close(self) -> None:
@@ -100,7 +117,13 @@ class Database:
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # the driver would begin late, and never before a question
     cursor = connection.cursor()
     for pragma in ("journal_mode = WAL", "foreign_keys = ON", "synchronous = FULL", "busy_timeout = 5000"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writing = connection.get_execution_options().get(_WRITING, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")

@@ -14,7 +14,7 @@ Rules
 
 from __future__ import annotations
 
-from heapq import heappush, heappushpop
+from heapq import heappushpop
 from typing import NamedTuple
 
 DEFAULT_INTERVAL_90K = 3_600
@@ -31,27 +31,20 @@ class DecodeTime(NamedTuple):
 class DecodeTimer:
     """Gives each access unit of one run its decode time, in the order of arrival. A new run needs a new timer."""
 
-    __slots__ = ("_depth", "_heap", "_interval_90k", "_last_90k", "_pending_first")
+    __slots__ = ("_depth", "_heap", "_interval_90k", "_last_90k")
 
     def __init__(self, max_reorder_frames: int = 0, interval_90k: int = DEFAULT_INTERVAL_90K) -> None:
         self._depth = min(max(max_reorder_frames, 0), MAX_REORDER_FRAMES)
         self._interval_90k = max(interval_90k, 1)
         self._heap: list[int] = []
-        self._pending_first = self._depth
         self._last_90k: int | None = None
 
     def date(self, presentation_time_90k: int) -> DecodeTime:
         """The decode time of the next unit, given its unwrapped RTP time stamp."""
-        if self._depth == 0:
-            decode_time_90k = presentation_time_90k
-        elif self._pending_first:
+        decode_time_90k = presentation_time_90k
+        if self._depth:
             if not self._heap:
-                self._heap = [
-                    presentation_time_90k - ahead * self._interval_90k for ahead in range(self._depth, 0, -1)
-                ]
-            self._pending_first -= 1
-            decode_time_90k = heappushpop(self._heap, presentation_time_90k)
-        else:
+                self._heap = [presentation_time_90k - ahead * self._interval_90k for ahead in range(self._depth, 0, -1)]
             decode_time_90k = heappushpop(self._heap, presentation_time_90k)
         if self._last_90k is not None and decode_time_90k <= self._last_90k:
             decode_time_90k = self._last_90k + 1

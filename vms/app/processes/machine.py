@@ -1,0 +1,86 @@
+"""One machine: its preflight, its children, their order, and their end.
+
+Order of start: the audit writer first, since the centre needs its public key; then everything else together. Order of
+stop: the reverse. Nothing starts on a taken port, a folder that cannot be written, or a folder that is in use.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from vms.app.layout import DataFolder
+from vms.app.processes.supervisor import ChildSpec, Observers, Supervisor
+from vms.app.settings import Settings
+from vms.base import durable
+from vms.base.clock import SystemClock
+from vms.base.errors import ErrorKind, VmsError
+
+_WRITER = "audit-writer"
+
+
+def children(folder: DataFolder, *, simulated: bool) -> list[ChildSpec]:
+    """The processes of this machine, in the order of their start."""
+    settings_file = str(folder.effective_settings)
+
+    def child(name: str, label: str, body: str, *index: str) -> ChildSpec:
+        return ChildSpec(name, label, ("-m", "vms.app.processes", body, settings_file, *index))
+
+    specs = [child(_WRITER, "journal des accès", _WRITER)]
+    if simulated:
+        specs.append(child("simulator", "caméras simulées", "simulator"))
+    specs += [
+        child(f"shard-{index}", f"enregistreur {index + 1}", "shard", str(index))
+        for index in range(folder.settings.recorder.shards)
+    ]
+    specs.append(child("gateway", "passerelle vidéo", "gateway"))
+    specs.append(child("centre", "console et API", "centre"))
+    return specs
+
+
+def open_folder(settings: Settings) -> tuple[DataFolder, durable.FolderLock]:
+    """Prepare the data folder and take it for this instance. Raises VmsError with what to do."""
+    root = settings.data.absolute()
+    settings = settings.model_copy(update={"data": root})
+    folder = DataFolder(root, settings)
+    folder.prepare()
+    lock = durable.FolderLock(root)
+    durable.write_atomic(folder.effective_settings, settings.model_dump_json(indent=1).encode(), mode=0o600)
+    return folder, lock
+
+
+def check_ports(settings: Settings) -> None:
+    """Refuse to start on a port that somebody else has."""
+    for host, port, label, key in (
+        (settings.centre.host, settings.centre.port, "de la console", "centre.port"),
+        (settings.gateway.host, settings.gateway.port, "de la passerelle vidéo", "gateway.port"),
+    ):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError as taken:
+                raise VmsError(
+                    ErrorKind.CONFLICT,
+                    "port.taken",
+                    f"Le port {port} {label} n'est pas disponible sur {host} ({taken.strerror}).",
+                    hint=f"Arrêtez le programme qui l'occupe (« ss -ltnp » le nomme), ou changez {key}.",
+                    detail=repr(taken),
+                ) from None
+
+
+@asynccontextmanager
+async def running(
+    folder: DataFolder, *, simulated: bool, logs: Path | None, observers: Observers | None = None
+) -> AsyncIterator[Supervisor]:
+    """Every process of the machine, ready at the start of the block and gone at its end."""
+    supervisor = Supervisor(folder.processes, SystemClock(), logs, observers)
+    specs = children(folder, simulated=simulated)
+    try:
+        await supervisor.start([spec for spec in specs if spec.name == _WRITER])
+        await supervisor.start([spec for spec in specs if spec.name != _WRITER])
+        yield supervisor
+    finally:
+        await supervisor.stop()
