@@ -2,7 +2,9 @@
 
 Each kind is `subject.action`, belongs to one of the five operations of R. 253-5 CSI or is technical, and says whether
 the act waits for its receipt or is spooled by a node that records on. No field can hold an image, a plate or the name
-of a filmed person: values are identifiers, codes, instants and one short free text.
+of a filmed person: values are identifiers, codes, instants and one short free text, all bounded.
+
+The kinds `log.*` describe the log itself. Only its writer makes them; they name no person and are never erased.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ from enum import StrEnum
 
 MAX_REASON_CHARS = 200
 MAX_DETAIL_CHARS = 120
+MAX_FIELD_CHARS = 120
+MAX_RECIPIENTS = 16
 
 
 class LegalOperation(StrEnum):
@@ -70,6 +74,13 @@ class EventKind(StrEnum):
     RECORDING_COLLECTED = "recording.collected"
     RECORDING_ERASED = "recording.erased"
     LOG_STARTED = "log.started"
+    LOG_CLOCK_STEPPED = "log.clock_stepped"
+    LOG_EXPIRED = "log.expired"
+
+    @property
+    def control(self) -> bool:
+        """Whether this kind describes the log itself, so that only the writer may make it."""
+        return self in _CONTROL
 
 
 _OP = LegalOperation
@@ -93,8 +104,11 @@ CATALOGUE: dict[EventKind, _Kind] = {
     EventKind.RECORDING_STOPPED: _spooled(_OP.COLLECTION, "cause"),
     EventKind.RECORDING_COLLECTED: _spooled(_OP.COLLECTION, "segments", "bytes", "digest"),
     EventKind.RECORDING_ERASED: _spooled(_OP.ERASURE, "segments", "bytes", "digest", "cause"),
-    EventKind.LOG_STARTED: _before(_OP.TECHNICAL, "version", "recovered"),
+    EventKind.LOG_STARTED: _before(_OP.TECHNICAL, "version", "recovered", "dropped"),
+    EventKind.LOG_CLOCK_STEPPED: _before(_OP.TECHNICAL, "from", "to"),
+    EventKind.LOG_EXPIRED: _before(_OP.ERASURE, "before_ns", "controller", "count"),
 }
+_CONTROL = frozenset({EventKind.LOG_STARTED, EventKind.LOG_CLOCK_STEPPED, EventKind.LOG_EXPIRED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +119,10 @@ class Author:
     name: str
     role: str
 
+    def __post_init__(self) -> None:
+        if not self.person_id or not self.role:
+            raise ValueError("an author has an identifier and a role")
+
 
 @dataclass(frozen=True, slots=True)
 class Reason:
@@ -114,6 +132,8 @@ class Reason:
     text: str = ""
 
     def __post_init__(self) -> None:
+        if not self.code:
+            raise ValueError("a reason has a code")
         if len(self.text) > MAX_REASON_CHARS:
             raise ValueError(f"the text of a reason holds at most {MAX_REASON_CHARS} characters")
 
@@ -122,7 +142,7 @@ class Reason:
 class AccessEvent:
     """One entry before it is in the log. Instants are UTC nanoseconds; the range is of the images, end excluded.
 
-    Raises ValueError on a detail that its kind does not have, or one that is too long.
+    Raises ValueError on a detail that its kind does not have, or a value that is too long or holds a control character.
     """
 
     kind: EventKind
@@ -139,12 +159,29 @@ class AccessEvent:
     details: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        author = self.author
+        short = (
+            author.person_id, author.name, author.role, self.reason.code, self.commune, self.authority, self.camera_id,
+            self.requisition, *self.recipients,
+        )  # fmt: skip
+        if max(map(len, short)) > MAX_FIELD_CHARS:
+            raise ValueError(f"a field of an entry holds at most {MAX_FIELD_CHARS} characters")
+        if len(self.recipients) > MAX_RECIPIENTS:
+            raise ValueError(f"an entry names at most {MAX_RECIPIENTS} recipients")
+        if self.at_ns <= 0 or self.range_start_ns < 0 or self.range_end_ns < self.range_start_ns:
+            raise ValueError("an instant is after 1970 and a range does not end before it starts")
+        if not "".join((*short, self.reason.text)).isprintable():
+            raise ValueError("an entry holds no control character")
+        if self.details:
+            self._check_details()
+
+    def _check_details(self) -> None:
         strange = set(self.details) - CATALOGUE[self.kind].details
         if strange:
             raise ValueError(f"{self.kind} has no detail {', '.join(sorted(strange))}")
         for name, value in self.details.items():
-            if len(value) > MAX_DETAIL_CHARS:
-                raise ValueError(f"the detail {name} of {self.kind} holds at most {MAX_DETAIL_CHARS} characters")
+            if len(value) > MAX_DETAIL_CHARS or not value.isprintable():
+                raise ValueError(f"the detail {name} of {self.kind} holds at most {MAX_DETAIL_CHARS} plain characters")
 
     @property
     def operation(self) -> LegalOperation:

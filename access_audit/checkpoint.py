@@ -1,0 +1,162 @@
+"""Checkpoints: the signed head of the log, as a C2SP signed note with an Ed25519 key.
+
+The text is three lines (origin, size, root in base64); the signature line names the key, whose name is the origin.
+Any client of C2SP tlog-checkpoint reads it; `log.pub` holds the key in the same form that those clients take.
+
+Source: c2sp.org/signed-note, c2sp.org/tlog-checkpoint.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Self
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+MAX_NOTE_BYTES = 16_384
+_ED25519 = b"\x01"
+_SIZE = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
+_SIGNATURE_MARK = "\u2014 "
+
+
+class CheckpointError(ValueError):
+    """A note that is not a checkpoint of this log, or is not signed by its key."""
+
+
+def _key_id(name: str, raw: bytes) -> bytes:
+    return hashlib.sha256(name.encode() + b"\n" + _ED25519 + raw).digest()[:4]
+
+
+def _check_name(name: str) -> None:
+    if not name or "+" in name or not name.isprintable() or any(part.isspace() for part in name):
+        raise CheckpointError("the name of a key is printable, without space or plus sign")
+
+
+@dataclass(frozen=True, slots=True)
+class LogKey:
+    """The public half of a log's key. Its name is the log's origin."""
+
+    name: str
+    public_key: Ed25519PublicKey
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The key of a `vkey` line; CheckpointError when it is none."""
+        try:
+            name, identifier, encoded = text.strip().split("+", 2)
+            raw = base64.b64decode(encoded, validate=True)
+            if raw[:1] != _ED25519 or _key_id(name, raw[1:]).hex() != identifier:
+                raise CheckpointError("key of another kind, or its identifier does not fit")
+            _check_name(name)
+            return cls(name, Ed25519PublicKey.from_public_bytes(raw[1:]))
+        except (ValueError, binascii.Error) as wrong:
+            raise CheckpointError(f"no verifier key: {wrong}") from None
+
+    @property
+    def raw(self) -> bytes:
+        """The 32 bytes of the key."""
+        return self.public_key.public_bytes_raw()
+
+    @property
+    def key_id(self) -> bytes:
+        """The four bytes that a signature line starts with."""
+        return _key_id(self.name, self.raw)
+
+    def text(self) -> str:
+        """The `vkey` line."""
+        return f"{self.name}+{self.key_id.hex()}+{base64.b64encode(_ED25519 + self.raw).decode()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The state of the log at one size."""
+
+    origin: str
+    size: int
+    root: bytes
+
+    def text(self) -> str:
+        """The signed text."""
+        return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n"
+
+
+class SigningKey:
+    """The private half. It is in the memory of the writer and nowhere else."""
+
+    def __init__(self, name: str, private_key: Ed25519PrivateKey) -> None:
+        _check_name(name)
+        self._private_key = private_key
+        self.log_key = LogKey(name, private_key.public_key())
+        self._prefix = self.log_key.key_id
+
+    def sign(self, checkpoint: Checkpoint) -> bytes:
+        """The signed note of a checkpoint."""
+        text = checkpoint.text()
+        signature = base64.b64encode(self._prefix + self._private_key.sign(text.encode())).decode()
+        return f"{text}\n{_SIGNATURE_MARK}{self.log_key.name} {signature}\n".encode()
+
+
+@dataclass(frozen=True, slots=True)
+class SignedCheckpoint:
+    """A checkpoint whose signature has been verified: made by `open_note` alone."""
+
+    checkpoint: Checkpoint
+    signature: bytes
+    note: bytes
+
+
+def open_note(note: bytes, key: LogKey) -> SignedCheckpoint:
+    """Verify a note and read its checkpoint. Signatures of other keys (witnesses) are left aside.
+
+    Raises CheckpointError when it is no note, has no valid signature of `key`, or is of another origin.
+    """
+    if len(note) > MAX_NOTE_BYTES:
+        raise CheckpointError("note too long")
+    try:
+        whole = note.decode()
+    except UnicodeDecodeError:
+        raise CheckpointError("note is not UTF-8") from None
+    body, separator, signatures = whole.rpartition("\n\n")
+    if not separator or not signatures.endswith("\n"):
+        raise CheckpointError("no signature in the note")
+    text = body + "\n"
+    lines = signatures.splitlines()
+    for line in lines:
+        signature = _signature_of(line, key)
+        if signature is None:
+            continue
+        try:
+            key.public_key.verify(signature, text.encode())
+        except InvalidSignature:
+            raise CheckpointError(f"the signature of {key.name} is wrong") from None
+        return SignedCheckpoint(_parse_text(text, key.name), signature, note)
+    raise CheckpointError(f"no signature of {key.name}")
+
+
+def _signature_of(line: str, key: LogKey) -> bytes | None:
+    name, _, encoded = line.removeprefix(_SIGNATURE_MARK).rpartition(" ")
+    if not line.startswith(_SIGNATURE_MARK) or not name:
+        raise CheckpointError("malformed signature line")
+    try:
+        raw = base64.b64decode(encoded, validate=True)
+    except binascii.Error:
+        raise CheckpointError("malformed signature line") from None
+    return raw[4:] if name == key.name and raw[:4] == key.key_id else None
+
+
+def _parse_text(text: str, origin: str) -> Checkpoint:
+    lines = text.split("\n")
+    if len(lines) < 4 or lines[0] != origin:
+        raise CheckpointError("checkpoint of another origin")
+    try:
+        tree_root = base64.b64decode(lines[2], validate=True)
+    except binascii.Error:
+        raise CheckpointError("malformed root") from None
+    if not _SIZE.fullmatch(lines[1]) or len(tree_root) != 32:
+        raise CheckpointError("malformed size or root")
+    return Checkpoint(lines[0], int(lines[1]), tree_root)

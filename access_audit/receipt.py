@@ -1,0 +1,130 @@
+"""The receipt: what a caller holds before the act may begin (LAW-25, LAW-26).
+
+It says that *this* event stands at this index under a checkpoint signed by the writer, which had it on the disk. It
+is made only here, by checking the writer's answer against the event that was sent, hash by hash up to the signature.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from access_audit.checkpoint import CheckpointError, LogKey, SignedCheckpoint, open_note
+from access_audit.format import FormatError, SpoolMark, commitment, parse_leaf
+from access_audit.merkle import Neighbours, ProofError, fold_range, leaf_hash
+
+_MAKER = object()
+
+
+class ReceiptError(Exception):
+    """An answer of the writer that does not prove what was asked of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditReceipt:
+    """The writer's signed word that an entry is in the log.
+
+    `signature` is the Ed25519 signature over the checkpoint of `tree_size` and `root`; `path` leads from the leaf
+    hash to that root. Proves LAW-25 together with the log. Cannot be made by calling it: TypeError.
+    """
+
+    index: int
+    leaf_hash: bytes
+    log_origin: str
+    signature: bytes
+    at_ns: int
+    checkpoint_note: bytes = field(repr=False)
+    salt: bytes = field(repr=False)
+    _tree: Neighbours = field(repr=False, compare=False)
+    _maker: object = field(repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self._maker is not _MAKER:
+            raise TypeError("a receipt is made by verifying the writer's answer, not by hand")
+
+    @property
+    def tree_size(self) -> int:
+        """The size of the log that the checkpoint speaks of."""
+        return self._tree.size
+
+    @property
+    def root(self) -> bytes:
+        """The root of the checkpoint."""
+        return self._tree.root
+
+    @property
+    def path(self) -> tuple[bytes, ...]:
+        """The inclusion proof (RFC 6962) of the entry under the checkpoint."""
+        return self._tree.path(self.index)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedBatch:
+    """The writer's answer to one request: where its entries are, and the proof of all of them at once."""
+
+    first: int
+    leaves: tuple[bytes, ...]
+    salts: tuple[bytes, ...]
+    note: bytes
+    proof: tuple[bytes, ...]
+
+
+class ReceiptVerifier:
+    """Checks answers of one log. One signature covers a whole commit, so it is verified once for all its callers.
+
+    With a bare public key the origin is learned from the first valid note, whose signature covers it.
+    """
+
+    def __init__(self, key: LogKey) -> None:
+        self.key = key
+        self._last: SignedCheckpoint | None = None
+
+    def open(self, note: bytes) -> SignedCheckpoint:
+        """The checkpoint of a note; ReceiptError when it is not signed by the log."""
+        if self._last is None or self._last.note != note:
+            try:
+                self._last = open_note(note, self.key)
+            except CheckpointError as wrong:
+                raise ReceiptError(str(wrong)) from None
+        return self._last
+
+    def verify(
+        self, batch: RecordedBatch, payloads: Sequence[bytes], marks: Sequence[SpoolMark] | None = None
+    ) -> list[AuditReceipt]:
+        """The receipts of the payloads that were sent, in order; ReceiptError on the first thing that does not fit."""
+        if not len(payloads) == len(batch.leaves) == len(batch.salts) or not payloads:
+            raise ReceiptError("the answer is not about what was sent")
+        signed = self.open(batch.note)
+        instants: list[int] = []
+        for place, (payload, content, salt) in enumerate(zip(payloads, batch.leaves, batch.salts, strict=True)):
+            try:
+                leaf = parse_leaf(content)
+            except FormatError as wrong:
+                raise ReceiptError(str(wrong)) from None
+            mark = None if marks is None else marks[place]
+            if (
+                leaf.index != batch.first + place
+                or leaf.control
+                or leaf.spool != mark
+                or leaf.commitment != commitment(salt, payload)
+            ):
+                raise ReceiptError(f"entry {batch.first + place} is not what was sent")
+            instants.append(leaf.at_ns)
+        hashes = [leaf_hash(content) for content in batch.leaves]
+        try:
+            tree = fold_range(batch.first, hashes, signed.checkpoint.size, batch.proof)
+        except ProofError as wrong:
+            raise ReceiptError(str(wrong)) from None
+        if tree.root != signed.checkpoint.root:
+            raise ReceiptError("the proof leads to another root than the signed one")
+        origin, signature, note = signed.checkpoint.origin, signed.signature, signed.note
+        return [
+            AuditReceipt(batch.first + place, hashed, origin, signature, at_ns, note, salt, tree, _MAKER)
+            for place, (hashed, at_ns, salt) in enumerate(zip(hashes, instants, batch.salts, strict=True))
+        ]
+
+
+def fingerprint(receipt: AuditReceipt) -> str:
+    """A short text to show beside an entry: index and the first half of its leaf hash."""
+    return f"{receipt.index}-{receipt.leaf_hash[: hashlib.sha256().digest_size // 2].hex()}"
