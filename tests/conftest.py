@@ -6,9 +6,24 @@ from collections.abc import Iterator
 
 import pytest
 import pytest_socket  # type: ignore[import-untyped]
+import structlog
 from blockbuster import BlockBuster, blockbuster_ctx
 
 PRODUCT_PACKAGES = ["vms", "cameras", "recorder", "supervision_centre", "access_audit"]
+
+
+def log_plainly() -> None:
+    """Logs as plain text: the renderer for terminals reads source files, which would block the loop."""
+    structlog.configure(
+        processors=[
+            structlog.stdlib.add_log_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(key_order=["level", "event"]),
+        ],
+    )
+
+
+log_plainly()
 
 
 @pytest.fixture(autouse=True)
