@@ -88,11 +88,9 @@ def retime_fragment(header: bytes, sequence: int, base_decode_time_90k: int) -> 
 def fragment_index(entries: Sequence[FragmentIndexEntry]) -> bytes:
     """The `mfra` box that closes a segment: playback finds any fragment by one read at the end of the file.
 
-    Each fragment has one `tfra` entry, sample 1, at its decode time. Whether it starts with a key frame stands in its
-    `moof`. Source: clauses 8.8.9 to 8.8.11.
+    It lists the fragments that start with a key frame. Source: clauses 8.8.9 to 8.8.11.
     """
-    rows = b"".join(
-        [struct.pack(">QQBBB", entry.decode_time_90k, entry.offset, 1, 1, 1) for entry in entries],
-    )
-    tfra = full_box(b"tfra", 1, 0, struct.pack(">III", TRACK_ID, 0, len(entries)), rows)
+    keys = [entry for entry in entries if entry.key]
+    rows = b"".join([struct.pack(">QQBBB", entry.decode_time_90k, entry.offset, 1, 1, 1) for entry in keys])
+    tfra = full_box(b"tfra", 1, 0, struct.pack(">III", TRACK_ID, 0, len(keys)), rows)
     return box(b"mfra", tfra, full_box(b"mfro", 0, 0, struct.pack(">I", 8 + len(tfra) + 16)))

@@ -149,7 +149,7 @@ def scan_fragments(read_at: ReadAt, start: int, end: int) -> list[FragmentIndexE
 
 
 def read_fragment_index(read_at: ReadAt, size: int) -> list[tuple[int, int]] | None:
-    """`(decode_time_90k, moof offset)` of every fragment, out of the `mfra` at the end of a closed segment.
+    """`(decode_time_90k, moof offset)` of the fragments that start with a key frame, out of a closed segment's `mfra`.
 
     None where there is no (sound) `mfra`: then `scan_fragments` tells.
     """
@@ -162,15 +162,13 @@ def read_fragment_index(read_at: ReadAt, size: int) -> list[tuple[int, int]] | N
 def fragments_from(read_at: ReadAt, size: int, head_size: int, decode_time_90k: int) -> list[FragmentIndexEntry]:
     """The fragments that a playback from `decode_time_90k` on must read: from the last key frame at or before it.
 
-    Fragments start at a key frame where the camera's pictures allow it, so a fragment is the step of a seek.
+    `head_size` is `SegmentHead.size`, `size` that of the file as it is now. A segment starts with a key frame, so the
+    list is empty only while nothing has been written.
     """
-    index = read_fragment_index(read_at, size)
     start = head_size
-    for time_90k, offset in index or ():
-        if time_90k > decode_time_90k:
-            break
-        if read_fragment(read_at, offset, size).index.key:
-            start = offset
+    for time_90k, offset in read_fragment_index(read_at, size) or ():
+        if time_90k <= decode_time_90k:
+            start = max(start, offset)
     found = scan_fragments(read_at, start, size)
     first = 0
     for position, entry in enumerate(found):

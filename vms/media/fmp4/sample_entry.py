@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from vms.media import h264, h265
 from vms.media.access_unit import Codec, ParameterSets, VideoParameters
-from vms.media.fmp4.boxes import Box, ReadAt, boxes_between, box, content_of, malformed, unpack
+from vms.media.fmp4.boxes import Box, ReadAt, box, boxes_between, content_of, malformed, unpack
 
 NAL_LENGTH_BYTES = 4
 
