@@ -1,37 +1,117 @@
-"""The node of this machine: several shards and a gateway behind the contract (being filled in)."""
+"""The node of this machine: several shards and a gateway behind the contract."""
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 from collections.abc import Collection, Sequence
 from pathlib import Path
+
+import structlog
 
 from recorder.contract.assignment import CameraAssignment
 from recorder.contract.status import StreamStatus
 from recorder.contract.timeline import Timeline
+from recorder.node import protocol
+from recorder.node.client import ShardClient
+from vms.base.errors import ErrorKind, VmsError
+from vms.base.framing import FrameError, read_frame
+
+log = structlog.get_logger(__name__)
+
+
+def shard_of(camera_id: str, shards: int) -> int:
+    """The shard of a camera: stable, and moving as few cameras as possible when a shard is added.
+
+    Source: Thaler and Ravishankar, "Using name-based mappings to increase hit rates", 1998 (rendezvous hashing).
+    """
+    return max(range(shards), key=lambda shard: hashlib.sha256(f"{shard}/{camera_id}".encode()).digest())
 
 
 class LocalNode:
     """`recorder.contract.node.RecorderNode` over the shards of this machine and the control socket of its gateway."""
 
     def __init__(self, shard_sockets: Sequence[Path], gateway_control: Path | None, *, timeout_s: float = 3.0) -> None:
-        raise NotImplementedError
+        self._shards = [ShardClient(socket, timeout_s=timeout_s) for socket in shard_sockets]
+        self._gateway = gateway_control
+        self._timeout_s = timeout_s
 
     async def assign(self, assignments: Collection[CameraAssignment]) -> None:
-        """Spread these cameras over the shards; a camera stays with the shard that its identifier chooses."""
-        raise NotImplementedError
+        """Spread these cameras over the shards. Raises the first refusal, after every shard was told."""
+        shares: list[list[CameraAssignment]] = [[] for _ in self._shards]
+        for assignment in assignments:
+            shares[shard_of(assignment.camera_id, len(shares))].append(assignment)
+        outcomes = await asyncio.gather(
+            *(shard.assign(share) for shard, share in zip(self._shards, shares, strict=True)), return_exceptions=True
+        )
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
 
     async def statuses(self) -> list[StreamStatus]:
-        """The state of every stream of every shard."""
-        raise NotImplementedError
+        """The state of every stream of every shard that answers; VmsError when none does."""
+        outcomes = await asyncio.gather(*(shard.statuses() for shard in self._shards), return_exceptions=True)
+        statuses: list[StreamStatus] = []
+        failures: list[BaseException] = []
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                failures.append(outcome)
+            else:
+                statuses += outcome
+        if failures and len(failures) == len(outcomes):
+            raise failures[0]
+        for failure in failures:
+            log.warning("a shard does not answer", error=str(failure))
+        return statuses
 
     async def timeline(self, camera_id: str, start_ns: int, end_ns: int) -> Timeline:
-        """What the camera's shard holds of it."""
-        raise NotImplementedError
+        """What the node holds of a camera; a VmsError of kind not_found when no shard ever had it."""
+        first = shard_of(camera_id, len(self._shards))
+        try:
+            return await self._shards[first].timeline(camera_id, start_ns, end_ns)
+        except VmsError as refused:
+            if refused.kind is not ErrorKind.NOT_FOUND:
+                raise
+            # The number of shards may have changed since: the footage stays where it was written.
+            for shard in (shard for index, shard in enumerate(self._shards) if index != first):
+                try:
+                    return await shard.timeline(camera_id, start_ns, end_ns)
+                except VmsError as also_refused:
+                    if also_refused.kind is not ErrorKind.NOT_FOUND:
+                        raise
+            raise
 
     async def revoke(self, session_ids: Collection[str]) -> None:
-        """Tell the gateway to end these viewing sessions."""
-        raise NotImplementedError
+        """Tell the gateway to end these viewing sessions (LAW-17). Without a gateway there is nothing to end."""
+        if self._gateway is None:
+            return
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                reader, writer = await asyncio.open_unix_connection(self._gateway)
+                try:
+                    writer.write(protocol.json_message({"id": 1, "op": "revoke", "sessions": list(session_ids)}))
+                    content = await read_frame(reader)
+                finally:
+                    writer.close()
+        except (OSError, FrameError, TimeoutError) as failed:
+            raise _gateway_unavailable(repr(failed)) from None
+        if content is None:
+            raise _gateway_unavailable("connection closed without an answer")
+        answer = protocol.parse_json(content[1:])
+        if answer.get("ok") is not True:
+            raise protocol.error_from_json(answer)
 
     async def close(self) -> None:
         """End every connection."""
-        raise NotImplementedError
+        for shard in self._shards:
+            await shard.close()
+
+
+def _gateway_unavailable(detail: str) -> VmsError:
+    return VmsError(
+        ErrorKind.UNAVAILABLE,
+        "gateway.unavailable",
+        "La passerelle de visionnage ne répond pas.",
+        hint="Les sessions ouvertes prennent fin d'elles-mêmes en dix secondes.",
+        detail=detail,
+    )

@@ -75,7 +75,8 @@ class SubscriptionEnded:
     cause: str
 
 
-SubscriptionEvent = ParametersChanged | LiveUnit | StatusChanged | UnitsDropped | SubscriptionEnded
+SubscriptionNews = ParametersChanged | StatusChanged | UnitsDropped | SubscriptionEnded
+SubscriptionEvent = LiveUnit | SubscriptionNews
 
 
 def json_message(message: Mapping[str, Any]) -> bytes:
@@ -114,6 +115,40 @@ def parse_unit(frame: bytes) -> tuple[int, LiveUnit]:
         bool(flags & FLAG_DISCONTINUITY),
         frame[1 + UNIT_HEAD.size :],
     )
+
+
+def event_to_json(
+    subscription: int, event: ParametersChanged | StatusChanged | UnitsDropped | SubscriptionEnded
+) -> bytes:
+    """The whole frame of an event that is no unit."""
+    values: dict[str, Any]
+    match event:
+        case ParametersChanged(parameters):
+            values = {"event": "parameters", **parameters_to_json(parameters)}
+        case StatusChanged(status):
+            values = {"event": "status", **status_to_json(status)}
+        case UnitsDropped(units):
+            values = {"event": "dropped", "units": units}
+        case SubscriptionEnded(cause):
+            values = {"event": "ended", "cause": cause}
+    return json_message({"subscription": subscription, **values})
+
+
+def event_from_json(message: Mapping[str, Any]) -> SubscriptionNews:
+    """The event in a pushed JSON object; FrameError for one of an unknown shape."""
+    try:
+        match message["event"]:
+            case "parameters":
+                return ParametersChanged(parameters_from_json(message))
+            case "status":
+                return StatusChanged(status_from_json(message))
+            case "dropped":
+                return UnitsDropped(int(message["units"]))
+            case "ended":
+                return SubscriptionEnded(str(message["cause"]))
+    except (KeyError, TypeError, ValueError):
+        pass
+    raise FrameError("event of an unknown shape")
 
 
 def parameters_to_json(parameters: ParameterSets) -> dict[str, Any]:

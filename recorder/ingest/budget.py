@@ -1,0 +1,71 @@
+"""How many cameras may be called at once: a thousand that are down must not starve the one that comes back.
+
+Three bounds: attempts under way over all, attempts under way on one link (a commune), and half of the whole for
+cameras that have failed several times already. Attempts on one link are also spaced, so that a line that comes back is
+not filled with handshakes. Waiting is first come, first served.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+from vms.base.clock import NS_PER_SECOND, Clock
+
+ATTEMPTS_AT_ONCE = 64
+ATTEMPTS_PER_LINK = 8
+LINK_SPACING_S = 0.02
+FAILING_AFTER = 3
+
+
+@dataclass(slots=True)
+class _Link:
+    under_way: asyncio.Semaphore
+    next_ns: int = 0
+    users: int = field(default=0)
+
+
+class ConnectionBudget:
+    """The right to call a camera."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        at_once: int = ATTEMPTS_AT_ONCE,
+        per_link: int = ATTEMPTS_PER_LINK,
+        link_spacing_s: float = LINK_SPACING_S,
+    ) -> None:
+        self._clock = clock
+        self._per_link = per_link
+        self._spacing_ns = round(link_spacing_s * NS_PER_SECOND)
+        self._all = asyncio.Semaphore(at_once)
+        self._failing = asyncio.Semaphore(max(1, at_once // 2))
+        self._links: dict[str, _Link] = {}
+
+    @asynccontextmanager
+    async def attempt(self, link: str, failures: int = 0) -> AsyncIterator[None]:
+        """Hold a place while a camera of `link` is called; `failures` is how often it failed in a row."""
+        entry = self._links.setdefault(link, _Link(asyncio.Semaphore(self._per_link)))
+        entry.users += 1
+        try:
+            async with AsyncExitStack() as held:
+                await held.enter_async_context(entry.under_way)
+                await self._space(entry)
+                if failures >= FAILING_AFTER:
+                    await held.enter_async_context(self._failing)
+                await held.enter_async_context(self._all)
+                yield
+        finally:
+            entry.users -= 1
+            if not entry.users:
+                self._links.pop(link, None)
+
+    async def _space(self, link: _Link) -> None:
+        now_ns = self._clock.monotonic_ns()
+        wait_ns = max(0, link.next_ns - now_ns)
+        link.next_ns = max(now_ns, link.next_ns) + self._spacing_ns
+        if wait_ns:
+            await self._clock.sleep(wait_ns / NS_PER_SECOND)
