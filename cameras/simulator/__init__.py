@@ -1,1 +1,1 @@
-"""A simulated camera that speaks the real protocols, for the demonstration, training and tests."""
+"""Simulated cameras: real on the wire, used by the demonstration, by training and by the tests."""
