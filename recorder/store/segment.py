@@ -25,10 +25,10 @@ class VideoFormat:
 
 @dataclass(frozen=True, slots=True)
 class StoredSegment:
-    """One segment: UTC nanoseconds, the end excluded; bytes and SHA-256 of its file, and of the one before it.
+    """One segment: UTC nanoseconds, the end excluded; size and SHA-256 of its file, and of the one before it.
 
-    While `open`, `end_ns` is the last instant known to be readable, `bytes` and `digest` are not settled yet (0 and
-    empty), and the file grows; its whole fragments may be read at any time.
+    While `open`, `end_ns` is the last instant known to be readable, `size_bytes` and `digest` are not settled yet (0
+    and empty), and the file grows; its whole fragments may be read at any time.
     """
 
     segment_id: str
@@ -36,10 +36,10 @@ class StoredSegment:
     run: int
     start_ns: int
     end_ns: int
-    bytes: int
+    size_bytes: int
     digest: bytes
     previous_digest: bytes
-    format: VideoFormat
+    video: VideoFormat
     uncertainty_ms: int
     time_source: str
     open: bool = False

@@ -75,16 +75,29 @@ def publish(unfinished: Path, final: Path) -> None:
     A file that already bears the final name is never replaced: FileExistsError.
     """
     os.link(unfinished, final)
-    unfinished.unlink()
     sync_folder(final.parent)
-    if unfinished.parent != final.parent:
-        sync_folder(unfinished.parent)
+    unfinished.unlink()
+    sync_folder(unfinished.parent)
 
 
 def remove(path: Path) -> None:
     """Unlink a file and make that durable; a file that is not there is fine."""
     path.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def remove_empty_folder(folder: Path) -> bool:
+    """Remove a folder that holds nothing, durably; False when it holds something or is not there."""
+    try:
+        folder.rmdir()
+    except FileNotFoundError:
+        return False
+    except OSError as refused:
+        if refused.errno in {errno.ENOTEMPTY, errno.EEXIST}:
+            return False
+        raise
+    sync_folder(folder.parent)
+    return True
 
 
 def truncate(path: Path, size: int) -> None:
@@ -106,9 +119,13 @@ def write_all(descriptor: int, chunks: Sequence[bytes | bytearray | memoryview])
     written = 0
     for start in range(0, len(chunks), limit):
         pending: list[bytes | bytearray | memoryview] = list(chunks[start : start + limit])
+        expected = sum([memoryview(chunk).nbytes for chunk in pending])
         while pending:
             count = os.writev(descriptor, pending)
             written += count
+            if count == expected:
+                break
+            expected -= count
             while pending and count >= memoryview(pending[0]).nbytes:
                 count -= memoryview(pending.pop(0)).nbytes
             if count:

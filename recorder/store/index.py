@@ -1,0 +1,214 @@
+"""The index of a store: what changes it.
+
+One connection, one thread at a time. Every method is one transaction, durable when it returns, and may raise
+sqlite3.Error; whoever calls it leaves the files in a state that starting the store can finish (see `starting`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from recorder.contract.timeline import GapCause
+from recorder.store.ledger import OpenGap, ends, opens
+from recorder.store.schema import INDEX_NAME, connect_to_write, packed_id
+from recorder.store.segment import StoredSegment, VideoFormat
+
+
+class Index:
+    """The writer of the index in a folder. Raises sqlite3.DatabaseError when the file there is no sound index."""
+
+    def __init__(self, folder: Path) -> None:
+        self.connection = connect_to_write(folder / INDEX_NAME)
+
+    def close(self) -> None:
+        """Give the file back, its write-ahead log folded in."""
+        self.connection.close()
+
+    def begin_segment(self, segment: StoredSegment) -> None:
+        """Note that this segment's file may exist from now on; nothing happens when that is noted already."""
+        with self._transaction():
+            self.connection.execute(
+                "INSERT OR IGNORE INTO open_segment VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    packed_id(segment.segment_id),
+                    self._camera(segment.camera_id),
+                    segment.run,
+                    segment.start_ns,
+                    segment.previous_digest,
+                    self._video(segment.video),
+                    segment.uncertainty_ms,
+                    segment.time_source,
+                ),
+            )
+
+    def count_segment(self, segment: StoredSegment) -> None:
+        """Give a segment its row, in the place of the note that it was open."""
+        with self._transaction():
+            self._insert(segment)
+
+    def count_segments(self, segments: Sequence[StoredSegment]) -> None:
+        """Give many segments their rows at once: a rebuild."""
+        with self._transaction():
+            for segment in segments:
+                self._insert(segment)
+
+    def forget_open(self, segment_id: str) -> None:
+        """Take back the note that a segment was open: its file held nothing."""
+        with self._transaction():
+            self.connection.execute("DELETE FROM open_segment WHERE id = ?", (packed_id(segment_id),))
+
+    def discard(self, segments: Sequence[StoredSegment]) -> None:
+        """Turn rows into garbage: from now on nobody finds these segments, and their files must go."""
+        with self._transaction():
+            for segment in segments:
+                packed, camera = packed_id(segment.segment_id), self._camera(segment.camera_id)
+                self.connection.execute(
+                    "INSERT OR IGNORE INTO garbage VALUES (?, ?, ?)", (packed, camera, segment.start_ns)
+                )
+                self.connection.execute(
+                    "DELETE FROM segment WHERE camera = ? AND start_ns = ? AND id = ?",
+                    (camera, segment.start_ns, packed),
+                )
+
+    def forget_garbage(self, segment_ids: Sequence[str]) -> None:
+        """The files of these are gone for good."""
+        with self._transaction():
+            self.connection.executemany(
+                "DELETE FROM garbage WHERE id = ?", [(packed_id(segment_id),) for segment_id in segment_ids]
+            )
+
+    def open_gap(self, camera_id: str, start_ns: int, cause: GapCause, detail: str) -> None:
+        """From `start_ns` on nothing is recorded, for this cause; see the rules of `ledger`."""
+        with self._transaction():
+            current = self._open_gap(camera_id)
+            if not opens(current, cause, detail):
+                return
+            if current is not None:
+                if not ends(current, start_ns):
+                    start_ns = current.start_ns
+                self._end_gap(current, start_ns)
+            self._insert_gap(camera_id, start_ns, None, cause, detail)
+
+    def close_gap(self, camera_id: str, end_ns: int) -> bool:
+        """Pictures come again at `end_ns`. False when no gap was open."""
+        with self._transaction():
+            current = self._open_gap(camera_id)
+            if current is None:
+                return False
+            self._end_gap(current, end_ns)
+            return True
+
+    def move_gap(self, camera_id: str, end_ns: int) -> None:
+        """Recording went on until `end_ns`: an open gap cannot have begun before."""
+        with self._transaction():
+            current = self._open_gap(camera_id)
+            if current is not None and current.start_ns < end_ns:
+                self.connection.execute("UPDATE gap SET start_ns = ? WHERE number = ?", (end_ns, current.number))
+
+    def add_gap(self, camera_id: str, start_ns: int, end_ns: int, cause: GapCause, detail: str) -> None:
+        """A gap that is over already."""
+        with self._transaction():
+            self._insert_gap(camera_id, start_ns, end_ns, cause, detail)
+
+    def set_retention(self, camera_id: str, days: int) -> None:
+        """Keep the retention that a camera's authorisation states, so that erasure outlives its assignment."""
+        with self._transaction():
+            self.connection.execute(
+                "UPDATE camera SET retention_days = ? WHERE number = ?", (days, self._camera(camera_id))
+            )
+
+    def forget_gaps(self, camera_id: str, before_ns: int) -> None:
+        """Drop the gaps that ended before an instant: they explain images that nobody may have any more."""
+        with self._transaction():
+            self.connection.execute(
+                "DELETE FROM gap WHERE camera = (SELECT number FROM camera WHERE camera_id = ?) AND end_ns < ?",
+                (camera_id, before_ns),
+            )
+
+    def set_state(self, key: str, value: int) -> None:
+        """Keep a number of the store itself."""
+        with self._transaction():
+            self.connection.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (key, value))
+
+    def take_state(self, key: str) -> int | None:
+        """A number of the store itself, which is forgotten by this; None when there is none."""
+        with self._transaction():
+            row = self.connection.execute("DELETE FROM state WHERE key = ? RETURNING value", (key,)).fetchone()
+            return None if row is None else int(row[0])
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self.connection.execute("ROLLBACK")
+            raise
+        try:
+            self.connection.execute("COMMIT")
+        except BaseException:
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
+            raise
+
+    def _insert(self, segment: StoredSegment) -> None:
+        packed = packed_id(segment.segment_id)
+        self.connection.execute(
+            """INSERT INTO segment (id, camera, run, start_ns, end_ns, size_bytes, digest, previous_digest, video,
+                                    uncertainty_ms, time_source) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+            (
+                packed,
+                self._camera(segment.camera_id),
+                segment.run,
+                segment.start_ns,
+                segment.end_ns,
+                segment.size_bytes,
+                segment.digest,
+                segment.previous_digest,
+                self._video(segment.video),
+                segment.uncertainty_ms,
+                segment.time_source,
+            ),
+        )
+        self.connection.execute("DELETE FROM open_segment WHERE id = ?", (packed,))
+
+    def _camera(self, camera_id: str) -> int:
+        question = "SELECT number FROM camera WHERE camera_id = ?"
+        row = self.connection.execute(question, (camera_id,)).fetchone()
+        if row is None:
+            self.connection.execute("INSERT INTO camera (camera_id) VALUES (?)", (camera_id,))
+            row = self.connection.execute(question, (camera_id,)).fetchone()
+        return int(row[0])
+
+    def _video(self, video: VideoFormat) -> int:
+        values = (video.codec_string, video.width, video.height, str(video.codec))
+        question = "SELECT number FROM video WHERE codec_string = ? AND width = ? AND height = ? AND codec = ?"
+        row = self.connection.execute(question, values).fetchone()
+        if row is None:
+            self.connection.execute(
+                "INSERT INTO video (codec_string, width, height, codec) VALUES (?, ?, ?, ?)", values
+            )
+            row = self.connection.execute(question, values).fetchone()
+        return int(row[0])
+
+    def _open_gap(self, camera_id: str) -> OpenGap | None:
+        row = self.connection.execute(
+            """SELECT number, start_ns, cause, detail FROM gap
+               WHERE end_ns IS NULL AND camera = (SELECT number FROM camera WHERE camera_id = ?)""",
+            (camera_id,),
+        ).fetchone()
+        return None if row is None else OpenGap(row[0], row[1], GapCause(row[2]), row[3])
+
+    def _insert_gap(self, camera_id: str, start_ns: int, end_ns: int | None, cause: GapCause, detail: str) -> None:
+        self.connection.execute(
+            "INSERT INTO gap (camera, start_ns, end_ns, cause, detail) VALUES (?, ?, ?, ?, ?)",
+            (self._camera(camera_id), start_ns, end_ns, str(cause), detail),
+        )
+
+    def _end_gap(self, current: OpenGap, end_ns: int) -> None:
+        if ends(current, end_ns):
+            self.connection.execute("UPDATE gap SET end_ns = ? WHERE number = ?", (end_ns, current.number))
+        else:
+            self.connection.execute("DELETE FROM gap WHERE number = ?", (current.number,))
