@@ -1,0 +1,150 @@
+/** The cameras, by commune, with a search: beside the wall and beside the playback. */
+
+import { fill, h, icon, setText } from "../ui/dom.js";
+import { plural } from "../ui/format.js";
+import { conditionLabel } from "./causes.js";
+
+/** Letters without accents, in lower case: « Évreux » is found by « evr ». @param {string} text */
+const folded = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
+
+/**
+ * The cameras that a search and a commune leave.
+ * @param {any[]} cameras
+ * @param {{text: string, commune: string}} filter
+ * @returns {any[]}
+ */
+export function matching(cameras, { text, commune }) {
+  const words = folded(text).split(/\s+/).filter(Boolean);
+  return cameras.filter((camera) => {
+    if (commune && camera.commune !== commune) return false;
+    const haystack = folded(`${camera.name} ${camera.commune_name}`);
+    return words.every((word) => haystack.includes(word));
+  });
+}
+
+/** A list of cameras with a search field and a choice of commune. */
+export class CameraList {
+  #cameras = [];
+  #on;
+  #rows = new Map();
+  #current = "";
+  #groups = h("div", { class: "cameras__groups" });
+  #count = h("p", { class: "cameras__count note", role: "status" });
+  #search;
+  #commune;
+
+  /**
+   * @param {{pick: (camera: any) => void, filtered?: (cameras: any[]) => void, label: string}} on `filtered` when the
+   *   search or the commune changed
+   */
+  constructor(on) {
+    this.#on = on;
+    this.#search = h("input", {
+      class: "input cameras__search", type: "search", placeholder: "Caméra ou commune", "aria-label": "Chercher une caméra",
+      on: {
+        input: () => this.#changed(),
+        keydown: (event) => this.#leaveSearch(event),
+      },
+    });
+    this.#commune = h("select", { class: "input", "aria-label": "Commune", on: { change: () => this.#changed() } });
+    /** @type {HTMLElement} */
+    this.element = h(
+      "aside",
+      { class: "cameras", "aria-label": on.label },
+      h("div", { class: "cameras__tools" }, h("div", { class: "cameras__find" }, icon("search"), this.#search), this.#commune),
+      this.#groups,
+      this.#count,
+    );
+  }
+
+  /** The cameras that the search leaves. @returns {any[]} */
+  get visible() {
+    return matching(this.#cameras, { text: this.#search.value, commune: this.#commune.value });
+  }
+
+  /** Show these cameras. @param {any[]} cameras */
+  setCameras(cameras) {
+    this.#cameras = cameras;
+    const communes = new Map(cameras.map((camera) => [camera.commune, camera.commune_name]));
+    const kept = this.#commune.value;
+    const options = [...communes].sort((one, other) => one[1].localeCompare(other[1], "fr"));
+    fill(
+      this.#commune,
+      h("option", { value: "", text: "Toutes les communes" }),
+      options.map(([code, name]) => h("option", { value: code, text: name })),
+    );
+    this.#commune.value = communes.has(kept) ? kept : "";
+    this.#draw();
+  }
+
+  /** Refresh the state of one camera. @param {string} id @param {string} condition */
+  setCondition(id, condition) {
+    const row = this.#rows.get(id);
+    if (!row || row.element.dataset.condition === condition) return;
+    row.element.dataset.condition = condition;
+    setText(row.state, conditionLabel(condition));
+  }
+
+  /** Mark the camera that is enlarged or played. @param {string} id */
+  setCurrent(id) {
+    this.#current = id;
+    for (const [camera, row] of this.#rows) row.element.setAttribute("aria-pressed", String(camera === id));
+  }
+
+  /** Put the cursor in the search. */
+  focusSearch() {
+    this.#search.focus();
+    this.#search.select();
+  }
+
+  #leaveSearch(event) {
+    if (event.key !== "Escape") return;
+    event.stopPropagation();
+    if (this.#search.value) {
+      this.#search.value = "";
+      this.#changed();
+    } else this.#search.blur();
+  }
+
+  #changed() {
+    this.#draw();
+    this.#on.filtered?.(this.visible);
+  }
+
+  #draw() {
+    this.#rows.clear();
+    const groups = new Map();
+    for (const camera of this.visible) {
+      if (!groups.has(camera.commune)) groups.set(camera.commune, []);
+      groups.get(camera.commune).push(camera);
+    }
+    fill(
+      this.#groups,
+      [...groups.values()].map((cameras) =>
+        h(
+          "section",
+          { class: "cameras__group" },
+          h("h3", { class: "cameras__commune" }, cameras[0].commune_name, h("span", { text: String(cameras.length) })),
+          h("ul", {}, cameras.map((camera) => h("li", {}, this.#row(camera)))),
+        ),
+      ),
+      groups.size === 0 && h("p", { class: "cameras__none note", text: "Aucune caméra ne correspond." }),
+    );
+    setText(this.#count, plural(this.visible.length, "caméra"));
+    this.setCurrent(this.#current);
+  }
+
+  #row(camera) {
+    const state = h("span", { class: "camera__state" });
+    const element = h(
+      "button",
+      { class: "camera", type: "button", data: { pick: camera.id }, on: { click: () => this.#on.pick(camera) } },
+      h("span", { class: "dot", "aria-hidden": "true" }),
+      h("span", { class: "camera__name", text: camera.name }),
+      state,
+    );
+    this.#rows.set(camera.id, { element, state });
+    this.setCondition(camera.id, camera.status?.condition ?? "connecting");
+    return element;
+  }
+}

@@ -1,0 +1,46 @@
+/** Why a tile shows nothing, in sentences for operators. The codes are those of `StreamStatus.cause` and of the gateway. */
+
+const SENTENCES = {
+  unreachable: "La caméra ne répond pas sur le réseau.",
+  refused: "La caméra refuse la connexion.",
+  bad_password: "La caméra refuse le mot de passe enregistré.",
+  timeout: "La caméra met trop de temps à répondre.",
+  silent: "La caméra est connectée mais n’envoie plus d’images.",
+  closed_by_camera: "La caméra a coupé la liaison.",
+  protocol: "La caméra envoie des données non conformes.",
+  unsupported_codec: "Le format d’image de la caméra n’est pas pris en charge.",
+  tls_pin_mismatch: "L’identité de la caméra a changé\u202f: liaison refusée par sécurité.",
+  not_authorised: "L’autorisation préfectorale de cette caméra n’est pas en vigueur.",
+  disk_full: "L’enregistreur n’a plus de place.",
+  lease_expired: "Le droit de consultation n’a pas été renouvelé à temps.",
+  revoked: "La consultation a été interrompue par le centre.",
+  closed: "La consultation est terminée.",
+  "ticket.expired": "Le droit de consultation est arrivé à son terme.",
+  "ticket.forged": "Le droit de consultation n’est pas reconnu.",
+  "ticket.malformed": "Le droit de consultation n’est pas reconnu.",
+  recorder: "L’enregistreur de cette caméra est indisponible.",
+};
+
+const TITLES = {
+  connecting: "Connexion à la caméra…",
+  no_signal: "Pas de signal",
+  stopped: "Image arrêtée",
+  refused: "Consultation refusée",
+  unavailable: "Consultation suspendue",
+  reconnecting: "Reconnexion…",
+  unreadable: "Image illisible",
+};
+
+/** The sentence of a cause, or an empty one. @param {string|undefined} cause @returns {string} */
+export const causeSentence = (cause) => (cause ? (SENTENCES[cause] ?? "La cause n’est pas encore connue.") : "");
+
+/** The heading of a tile without image. @param {string} condition @returns {string} */
+export const conditionTitle = (condition) => TITLES[condition] ?? TITLES.no_signal;
+
+const LABELS = { live: "En direct", connecting: "Connexion", no_signal: "Pas de signal", stopped: "Arrêtée" };
+
+/** The short word of a condition, for the list. @param {string|undefined} condition @returns {string} */
+export const conditionLabel = (condition) => LABELS[condition] ?? "État inconnu";
+
+/** Causes after which the console does not ask again by itself. */
+export const FINAL_CAUSES = new Set(["revoked", "suspended", "forbidden", "not_authorised"]);
