@@ -160,7 +160,7 @@ class Inventory:
         """The id of every known camera by its hardware identity."""
         async with self._database.reading() as session:
             rows = await session.rows(select(CameraRow.hardware_id, CameraRow.camera_id))
-        return {hardware_id: camera_id for hardware_id, camera_id in rows}
+        return {row[0]: row[1] for row in rows}
 
     async def all(self) -> list[CameraView]:
         async with self._database.reading() as session:
