@@ -28,13 +28,11 @@ class StreamHub:
     logged; the others never notice.
     """
 
-    def __init__(
-        self, camera_id: str, role: StreamRole, clock: Clock, on_demand: Callable[[], None] | None = None
-    ) -> None:
+    def __init__(self, camera_id: str, role: StreamRole, clock: Clock) -> None:
         self.status = StreamStatus(camera_id, role, StreamCondition.CONNECTING, clock.utc_ns())
         self.units = 0
         self._clock = clock
-        self._on_demand = on_demand or _ignore
+        self.on_demand: Callable[[], None] = _ignore
         self._readers: list[HubReader] = []
         self._cached: list[DatedUnit] = []
         self._cached_bytes = 0
@@ -55,13 +53,13 @@ class StreamHub:
         if from_key_frame and self._cached:
             reader.deliver(self._cached)
         self._readers.append(reader)
-        self._on_demand()
+        self.on_demand()
 
     def detach(self, reader: HubReader) -> None:
         """Remove a reader; one that is not there is fine."""
         if reader in self._readers:
             self._readers.remove(reader)
-            self._on_demand()
+            self.on_demand()
 
     def publish(self, units: Sequence[DatedUnit]) -> None:
         """Hand these units to every reader, in order."""

@@ -12,9 +12,11 @@ Rules
 3. The offset drifts towards what was measured at a bounded rate, so durations stay true within one run; what is still
    to be corrected is part of the stated uncertainty.
 4. What cannot be a drift is a step, and a step starts a new run: media time that leaps or goes back, pictures that
-   arrive before their time, a delay that stays, a step of the server's own clock, a pause without pictures.
-5. No unit is ever dropped for its time stamp. Within one run captures follow media time; a new run never begins before
-   the last capture of the one before it, unless the server's clock itself was set back.
+   arrive before their time, a delay that stays, a step of the server's own clock. The new run starts at the next key
+   frame, as a file can only start there; until then the old one is carried on at its frame interval.
+5. A pause without pictures starts a new run at once and keeps the map.
+6. No unit is ever dropped for its time stamp. A new run never begins before the last capture of the one before it,
+   unless the server's clock itself was set back.
 """
 
 from __future__ import annotations
@@ -33,6 +35,8 @@ CLOCK_STEP_NS = NS_PER_SECOND // 2
 """The server's wall clock leaving its monotonic clock by more than this was set, not slewed."""
 PAUSE_90K = 2 * RTP_CLOCK_HZ
 """Units further apart than this do not belong to one run."""
+KEY_FRAME_WAIT_NS = 10 * NS_PER_SECOND
+"""A camera that gives no key frame for so long gets its new run without one."""
 WINDOW_NS = 10 * NS_PER_SECOND
 WINDOWS = 6
 LATE_RATE = 0.000_5
@@ -41,6 +45,7 @@ EARLY_RATE = 0.02
 """Drift towards earlier: the map is known to be wrong, as a picture came before its time."""
 SETTLED_UNCERTAINTY_MS = 40
 UNSETTLED_UNCERTAINTY_MS = 200
+_DEFAULT_INTERVAL_90K = RTP_CLOCK_HZ // 25
 
 
 def next_run(previous: int, utc_ns: int) -> int:
@@ -69,6 +74,15 @@ class CameraClock:
             self.largest_ns = offset_ns
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """Both clocks just after a read, and its newest media time."""
+
+    utc_ns: int
+    monotonic_ns: int
+    newest_90k: int
+
+
 class Timeline:
     """The map of one stream. Times are nanoseconds, media times are ticks of 90 kHz."""
 
@@ -77,16 +91,15 @@ class Timeline:
         self.steps = 0
         self.uncertainty_ms = UNSETTLED_UNCERTAINTY_MS
         self.camera_clock = CameraClock()
-        self._offset_ns = 0
         self._mapped = False
+        self._offset_ns = 0
+        self._carry_90k = 0
+        self._step_since_ns: int | None = None
         self._latest_90k = 0
         self._latest_capture_ns = 0
-        self._read_utc_ns = 0
-        self._read_monotonic_ns = 0
-        self._window_end_ns = 0
-        self._minimum_ns = 0
-        self._observed = False
-        self._minima: list[int] = []
+        self._interval_90k = _DEFAULT_INTERVAL_90K
+        self._read = _Read(0, 0, 0)
+        self._delays = _Delays()
 
     def restart(self) -> None:
         """A new connection: whatever comes next starts a new run."""
@@ -96,123 +109,140 @@ class Timeline:
         """Place the units of one read; `read_…` are both clocks just after it."""
         if not units:
             return []
-        if self._mapped and self._server_clock_stepped(read_utc_ns, read_monotonic_ns):
-            self._mapped = False
-        newest_ns = _ns(units[-1].rtp_timestamp)
-        starts = False
-        if self._mapped:
-            elapsed_ns = read_monotonic_ns - self._read_monotonic_ns
-            starts = self._observe(read_utc_ns - newest_ns, read_monotonic_ns, elapsed_ns, units)
-        else:
-            self._begin(read_utc_ns - newest_ns, read_utc_ns, read_monotonic_ns)
+        read = _Read(read_utc_ns, read_monotonic_ns, units[-1].rtp_timestamp)
+        starts = not self._mapped
+        if starts:
             self._latest_90k = units[0].rtp_timestamp
-            starts = True
-        self._read_utc_ns = read_utc_ns
-        self._read_monotonic_ns = read_monotonic_ns
-        return self._place(units, read_utc_ns, read_monotonic_ns, starts=starts)
+            self._begin(self._latest_90k, read)
+        else:
+            self._observe(read)
+        self._read = read
+        return self._place(units, read, starts=starts)
 
     def measure_camera_clock(self, report: SenderReport) -> None:
         """Compare the camera's clock with ours, by a sender report of the present run."""
         if not self._mapped:
             return
         media_90k = unwrap_timestamp(self._latest_90k, report.rtp_timestamp)
-        if abs(media_90k - self._latest_90k) > 10 * RTP_CLOCK_HZ:
-            return
-        self.camera_clock.measure(report.ntp_utc_ns - _ns(media_90k) - self._offset_ns, self._read_utc_ns)
+        if self._step_since_ns is None and abs(media_90k - self._latest_90k) <= 10 * RTP_CLOCK_HZ:
+            self.camera_clock.measure(report.ntp_utc_ns - _ns(media_90k) - self._offset_ns, self._read.utc_ns)
 
-    def _place(
-        self, units: Sequence[AccessUnit], read_utc_ns: int, read_monotonic_ns: int, *, starts: bool
-    ) -> list[DatedUnit]:
-        offset_ns, run, uncertainty_ms, latest_90k = self._offset_ns, self.run, self.uncertainty_ms, self._latest_90k
-        capture_ns = self._latest_capture_ns
+    def _place(self, units: Sequence[AccessUnit], read: _Read, *, starts: bool) -> list[DatedUnit]:
+        latest_90k, carry_90k, offset_ns = self._latest_90k, self._carry_90k, self._offset_ns
+        interval_90k, capture_ns = self._interval_90k, self._latest_capture_ns
         dated: list[DatedUnit] = []
-        append = dated.append
         for unit in units:
             media_90k = unit.rtp_timestamp
-            if not -PAUSE_90K < media_90k - latest_90k < PAUSE_90K:
-                self._latest_capture_ns = capture_ns
-                self._leap(media_90k, latest_90k, units[-1], read_utc_ns, read_monotonic_ns)
-                offset_ns, run, uncertainty_ms, starts = self._offset_ns, self.run, self.uncertainty_ms, True
-            capture_ns = media_90k * 100_000 // 9 + offset_ns
-            append(DatedUnit(unit, capture_ns, run, uncertainty_ms, starts))
-            starts = False
+            apart_90k = media_90k - latest_90k
+            if self._step_since_ns is not None or not -PAUSE_90K < apart_90k < PAUSE_90K:
+                self._latest_90k, self._latest_capture_ns, self._interval_90k = latest_90k, capture_ns, interval_90k
+                starts = self._transit(unit, read) or starts
+                carry_90k, offset_ns = self._carry_90k, self._offset_ns
+            elif apart_90k > 0:
+                interval_90k = apart_90k
             latest_90k = media_90k
-        self._latest_90k = latest_90k
-        self._latest_capture_ns = capture_ns
+            if carry_90k:
+                media_90k += carry_90k
+                unit.rtp_timestamp = media_90k
+            capture_ns = media_90k * 100_000 // 9 + offset_ns
+            dated.append(DatedUnit(unit, capture_ns, self.run, self.uncertainty_ms, starts))
+            starts = False
+        self._latest_90k, self._latest_capture_ns, self._interval_90k = latest_90k, capture_ns, interval_90k
         return dated
 
-    def _leap(
-        self, media_90k: int, latest_90k: int, newest: AccessUnit, read_utc_ns: int, read_monotonic_ns: int
-    ) -> None:
-        """Media time left its run: a pause of the camera keeps the map, a step needs another one."""
-        ahead_ns = _ns(media_90k) + self._offset_ns - read_utc_ns
-        if media_90k > latest_90k and ahead_ns < STEP_NS // 2:
-            self.run = next_run(self.run, read_utc_ns)
-            return
-        self.steps += 1
-        after_newest_90k = newest.rtp_timestamp - media_90k
-        if 0 <= after_newest_90k < PAUSE_90K:
-            offset_ns = read_utc_ns - _ns(newest.rtp_timestamp)
+    def _transit(self, unit: AccessUnit, read: _Read) -> bool:
+        """Handle a unit that leaves its run, or waits to; whether it starts a new one."""
+        media_90k = unit.rtp_timestamp
+        apart_90k = media_90k - self._latest_90k
+        if not -PAUSE_90K < apart_90k < PAUSE_90K:
+            ahead_ns = _ns(media_90k + self._carry_90k) + self._offset_ns - read.utc_ns
+            if apart_90k > 0 and ahead_ns < STEP_NS // 2 and self._step_since_ns is None:
+                self.run = next_run(self.run, read.utc_ns)
+                return True
+            self._want_step(read)
+            self._carry_90k += self._interval_90k - apart_90k
+        assert self._step_since_ns is not None
+        if not unit.key and read.monotonic_ns - self._step_since_ns < KEY_FRAME_WAIT_NS:
+            return False
+        self._begin(media_90k, read)
+        return True
+
+    def _want_step(self, read: _Read) -> None:
+        if self._step_since_ns is None:
+            self._step_since_ns = read.monotonic_ns
+            self.steps += 1
+
+    def _begin(self, media_90k: int, read: _Read) -> None:
+        """Start a run at a unit of this read."""
+        if 0 <= read.newest_90k - media_90k < PAUSE_90K:
+            offset_ns = read.utc_ns - _ns(read.newest_90k)
         else:
             # More leaps follow in this batch, so its newest unit says nothing of this one.
-            offset_ns = min(read_utc_ns, self._latest_capture_ns + NS_PER_SECOND // 25) - _ns(media_90k)
-        earliest_ns = self._latest_capture_ns + NS_PER_MS - _ns(media_90k)
-        self._begin(max(offset_ns, earliest_ns), read_utc_ns, read_monotonic_ns)
-
-    def _begin(self, offset_ns: int, read_utc_ns: int, read_monotonic_ns: int) -> None:
-        self.run = next_run(self.run, read_utc_ns)
+            offset_ns = min(read.utc_ns, self._latest_capture_ns + _ns(self._interval_90k)) - _ns(media_90k)
+        set_back = read.utc_ns < self._latest_capture_ns - STEP_NS
+        if not set_back:
+            offset_ns = max(offset_ns, self._latest_capture_ns + NS_PER_MS - _ns(media_90k))
+        self.run = next_run(self.run, read.utc_ns)
         self._offset_ns = offset_ns
+        self._carry_90k = 0
+        self._step_since_ns = None
         self._mapped = True
         self.uncertainty_ms = UNSETTLED_UNCERTAINTY_MS
-        self._minima.clear()
-        self._observed = False
-        self._window_end_ns = read_monotonic_ns + WINDOW_NS
+        self._delays = _Delays(read.monotonic_ns + WINDOW_NS)
 
-    def _observe(self, delay_ns: int, read_monotonic_ns: int, elapsed_ns: int, units: Sequence[AccessUnit]) -> bool:
-        """Learn from the newest unit of a read; whether that made a new run. `delay_ns` is a candidate offset."""
-        if not -PAUSE_90K < units[-1].rtp_timestamp - self._latest_90k < PAUSE_90K:
-            return False  # a leap: `_place` decides
-        if delay_ns < self._offset_ns - STEP_NS:
-            return self._step(delay_ns, read_monotonic_ns, units)
-        if not self._observed or delay_ns < self._minimum_ns:
-            self._minimum_ns = delay_ns
-            self._observed = True
-        if read_monotonic_ns >= self._window_end_ns:
-            self._minima.append(self._minimum_ns)
-            del self._minima[:-WINDOWS]
-            self._window_end_ns = read_monotonic_ns + WINDOW_NS
-            window_minimum_ns, self._observed = self._minimum_ns, False
-            if window_minimum_ns > self._offset_ns + STEP_NS:
-                return self._step(window_minimum_ns, read_monotonic_ns, units)
-        self._drift(elapsed_ns)
-        return False
-
-    def _step(self, offset_ns: int, read_monotonic_ns: int, units: Sequence[AccessUnit]) -> bool:
-        self.steps += 1
-        read_utc_ns = offset_ns + _ns(units[-1].rtp_timestamp)
-        earliest_ns = self._latest_capture_ns + NS_PER_MS - _ns(units[0].rtp_timestamp)
-        self._begin(max(offset_ns, earliest_ns), read_utc_ns, read_monotonic_ns)
-        return True
-
-    def _drift(self, elapsed_ns: int) -> None:
-        candidates = [*self._minima, self._minimum_ns] if self._observed else self._minima
-        pending_ns = min(candidates) - self._offset_ns
-        if pending_ns > 0 and not self._minima:
-            # One window must be whole before a later date is believed: the first batches may all have waited.
-            pending_ns = 0
-        rate = LATE_RATE if pending_ns > 0 else EARLY_RATE
-        most_ns = int(elapsed_ns * rate)
+    def _observe(self, read: _Read) -> None:
+        """Learn from the newest unit of a read."""
+        last = self._read
+        elapsed_ns = read.monotonic_ns - last.monotonic_ns
+        if abs(read.utc_ns - last.utc_ns - elapsed_ns) > CLOCK_STEP_NS:
+            self._want_step(read)
+        if self._step_since_ns is not None or not -PAUSE_90K < read.newest_90k - self._latest_90k < PAUSE_90K:
+            return
+        candidate_ns = read.utc_ns - _ns(read.newest_90k)
+        minimum_ns = self._delays.add(candidate_ns, read.monotonic_ns)
+        late_ns = minimum_ns - self._offset_ns if minimum_ns is not None else 0
+        if candidate_ns < self._offset_ns - STEP_NS or late_ns > STEP_NS:
+            self._want_step(read)
+            return
+        pending_ns = self._delays.smallest_ns - self._offset_ns
+        if pending_ns > 0 and not self._delays.settled:
+            pending_ns = 0  # the first batches may all have waited: later is believed after a whole window only
+        most_ns = int(elapsed_ns * (LATE_RATE if pending_ns > 0 else EARLY_RATE))
         change_ns = max(-most_ns, min(most_ns, pending_ns))
         self._offset_ns += change_ns
-        floor_ms = SETTLED_UNCERTAINTY_MS if self._minima else UNSETTLED_UNCERTAINTY_MS
+        floor_ms = SETTLED_UNCERTAINTY_MS if self._delays.settled else UNSETTLED_UNCERTAINTY_MS
         self.uncertainty_ms = floor_ms + abs(pending_ns - change_ns) // NS_PER_MS
 
-    def _server_clock_stepped(self, read_utc_ns: int, read_monotonic_ns: int) -> bool:
-        drift_ns = (read_utc_ns - self._read_utc_ns) - (read_monotonic_ns - self._read_monotonic_ns)
-        if -CLOCK_STEP_NS < drift_ns < CLOCK_STEP_NS:
-            return False
-        self.steps += 1
-        return True
+
+class _Delays:
+    """The smallest offset that was seen in each of the last windows of time."""
+
+    __slots__ = ("_current_ns", "_minima", "_window_end_ns", "smallest_ns")
+
+    def __init__(self, window_end_ns: int = 0) -> None:
+        self.smallest_ns = 0
+        self._window_end_ns = window_end_ns
+        self._current_ns: int | None = None
+        self._minima: list[int] = []
+
+    @property
+    def settled(self) -> bool:
+        """Whether one window is whole."""
+        return bool(self._minima)
+
+    def add(self, offset_ns: int, monotonic_ns: int) -> int | None:
+        """Note an offset; the smallest of the window that it completes, or None while that one goes on."""
+        current_ns = self._current_ns
+        if current_ns is None or offset_ns < current_ns:
+            self._current_ns = current_ns = offset_ns
+            self.smallest_ns = min([*self._minima, current_ns])
+        if monotonic_ns < self._window_end_ns:
+            return None
+        self._window_end_ns = monotonic_ns + WINDOW_NS
+        self._minima = [*self._minima, current_ns][-WINDOWS:]
+        self._current_ns = None
+        self.smallest_ns = min(self._minima)
+        return current_ns
 
 
 def _ns(ticks_90k: int) -> int:

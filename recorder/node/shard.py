@@ -1,15 +1,50 @@
-"""One shard: the process that records its share of a node's cameras (being filled in)."""
+"""One shard: the process that records its share of a node's cameras.
+
+Rules
+1. It depends on no other process: it records what it was last told, from its own folder, whoever is down.
+2. Starting: take the folder, salvage what was open, take up the assignments, listen, say ready.
+3. Stopping: let clients go, close every segment, note the gap as maintenance, give the folder back.
+4. What goes wrong with one camera stays with that camera.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import resource
 from collections.abc import Callable
+from typing import Any
 
+import structlog
+
+from recorder.contract.assignment import CameraAssignment, StreamRole
+from recorder.contract.status import StreamStatus
+from recorder.contract.timeline import GapCause, Timeline
+from recorder.hub.reader import HubReader
+from recorder.ingest.budget import ConnectionBudget
+from recorder.ingest.causes import Cause
+from recorder.ingest.pace import Wheel
+from recorder.ingest.stream import IngestMachinery
+from recorder.node.assignments import load_assignments, save_assignments
+from recorder.node.camera import CameraWorker, ShardServices
 from recorder.node.events import EventSink, NoEvents
+from recorder.node.journal import ShardJournal
+from recorder.node.server import ShardServer
 from recorder.node.settings import ShardSettings
+from recorder.store.settings import StoreSettings
+from recorder.store.store import SegmentStore
+from vms.base import durable
 from vms.base.clock import Clock
+from vms.base.errors import ErrorKind, VmsError
+from vms.base.ids import is_id
+
+log = structlog.get_logger(__name__)
 
 __all__ = ["EventSink", "NoEvents", "ShardSettings", "run_shard"]
+
+MAX_SOCKET_PATH_BYTES = 107
+OPEN_FILES_WANTED = 8_192
 
 
 async def run_shard(
@@ -24,4 +59,153 @@ async def run_shard(
     `on_ready` is called when the socket answers. Raises VmsError when the folder is in use, cannot be written, or
     holds a store that cannot be opened.
     """
-    raise NotImplementedError
+    _check_socket_path(settings)
+    _raise_file_limit()
+    await asyncio.to_thread(durable.make_folder, settings.folder)
+    await asyncio.to_thread(durable.make_folder, settings.socket.parent)
+    store = await SegmentStore.open(StoreSettings(settings.folder), clock)
+    shard = Shard(settings, clock, store, events or NoEvents())
+    server = ShardServer(settings.socket, shard)
+    try:
+        await shard.start()
+        await server.start()
+        log.info("shard ready", shard=settings.shard_name, cameras=len(shard.statuses()))
+        on_ready()
+        await stop.wait()
+    finally:
+        await server.stop()
+        await shard.stop()
+        await store.close()
+        log.info("shard stopped", shard=settings.shard_name)
+
+
+class Shard:
+    """The cameras of one shard. Implements `recorder.node.server.ShardOperations`."""
+
+    def __init__(self, settings: ShardSettings, clock: Clock, store: SegmentStore, events: EventSink) -> None:
+        self._settings = settings
+        self._store = store
+        self._wheel = Wheel()
+        self._journal = ShardJournal(events, settings.shard_name, clock)
+        machinery = IngestMachinery(clock, self._wheel, ConnectionBudget(clock))
+        self._services = ShardServices(machinery, store, self._journal, settings.segment_seconds)
+        self._workers: dict[str, CameraWorker] = {}
+        self._assigning = asyncio.Lock()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Take up what the shard was last told to record."""
+        self._wheel.start()
+        self._tasks.append(asyncio.create_task(self._journal.run(), name="journal"))
+        await self._apply(await asyncio.to_thread(load_assignments, self._settings.folder))
+
+    async def stop(self) -> None:
+        """Close every segment and say why nothing comes after it."""
+        async with self._assigning:
+            workers, self._workers = list(self._workers.values()), {}
+            await asyncio.gather(
+                *(worker.stop("shard_stopped", gap=GapCause.MAINTENANCE, detail="stopped") for worker in workers),
+                return_exceptions=True,
+            )
+        self._wheel.stop()
+        for task in self._tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        await self._journal.flush()
+
+    async def assign(self, assignments: list[CameraAssignment]) -> None:
+        for assignment in assignments:
+            if not is_id(assignment.camera_id):
+                raise ValueError(f"camera identifier of an unknown shape: {assignment.camera_id[:40]!r}")
+        async with self._assigning:
+            # Durable before it is followed: after a crash the shard goes on with what it has confirmed.
+            await asyncio.to_thread(save_assignments, self._settings.folder, assignments)
+            await self._apply(assignments)
+
+    def statuses(self) -> list[StreamStatus]:
+        return [status for worker in self._workers.values() for status in worker.statuses()]
+
+    def counters(self) -> dict[str, Any]:
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        return {
+            "shard": self._settings.shard_name,
+            "pid": os.getpid(),
+            "cpu_s": usage.ru_utime + usage.ru_stime,
+            "streams": [counters for worker in self._workers.values() for counters in worker.counters()],
+        }
+
+    async def timeline(self, camera_id: str, start_ns: int, end_ns: int) -> Timeline:
+        return await self._store.timeline(camera_id, start_ns, end_ns)
+
+    def attach(self, camera_id: str, role: StreamRole, reader: HubReader) -> None:
+        worker = self._workers.get(camera_id)
+        if worker is None:
+            raise VmsError(
+                ErrorKind.NOT_FOUND,
+                "camera.unknown",
+                "Cet enregistreur ne connaît pas cette caméra.",
+                detail=f"{camera_id[:40]!r} is not assigned",
+            )
+        if worker.attach(role, reader) is None:
+            raise VmsError(
+                ErrorKind.FORBIDDEN,
+                Cause.NOT_AUTHORISED,
+                "Aucune autorisation préfectorale en vigueur ne couvre cette caméra.",
+                hint="Vérifiez les dates de l'arrêté dans la fiche de la caméra.",
+                detail=f"{camera_id} is outside of its authorisation",
+            )
+
+    def detach(self, camera_id: str, role: StreamRole, reader: HubReader) -> None:
+        worker = self._workers.get(camera_id)
+        if worker is not None:
+            worker.detach(role, reader)
+
+    async def _apply(self, assignments: list[CameraAssignment]) -> None:
+        wanted = {assignment.camera_id: assignment for assignment in assignments}
+        leaving = [worker for camera_id, worker in self._workers.items() if _replaced(worker, wanted.get(camera_id))]
+        for worker in leaving:
+            camera_id = worker.assignment.camera_id
+            del self._workers[camera_id]
+            detail = "reassigned" if camera_id in wanted else "unassigned"
+            await worker.stop(detail, gap=GapCause.MAINTENANCE, detail=detail)
+        for camera_id, assignment in wanted.items():
+            self._store.set_retention(camera_id, assignment.authorisation.retention_days)
+            worker_or_none = self._workers.get(camera_id)
+            if worker_or_none is not None:
+                worker_or_none.update_authorisation(assignment)
+                continue
+            worker = self._workers[camera_id] = CameraWorker(assignment, self._services)
+            worker.start()
+
+
+def _replaced(worker: CameraWorker, wanted: CameraAssignment | None) -> bool:
+    """Whether a camera leaves, or is fetched in another way than before."""
+    if wanted is None:
+        return True
+    held = worker.assignment
+    return (held.streams, held.username, held.password, held.commune, held.name) != (
+        wanted.streams,
+        wanted.username,
+        wanted.password,
+        wanted.commune,
+        wanted.name,
+    )
+
+
+def _check_socket_path(settings: ShardSettings) -> None:
+    if len(os.fsencode(settings.socket)) > MAX_SOCKET_PATH_BYTES:
+        raise VmsError(
+            ErrorKind.CONFIGURATION,
+            "socket.path_too_long",
+            f"Le chemin {settings.socket} est trop long pour une socket locale.",
+            hint="Choisissez un dossier de données plus proche de la racine.",
+        )
+
+
+def _raise_file_limit() -> None:
+    """Two files a camera; the soft limit of most systems is too low for a few hundred."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES_WANTED if hard == resource.RLIM_INFINITY else min(OPEN_FILES_WANTED, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -1,0 +1,225 @@
+"""One connection to a camera: from its address to a playing stream, then reads and small writes on a bare socket.
+
+The handshake is awaited, within a deadline. From PLAY on nobody waits: `read` takes whatever the socket holds, in one
+call, when the pace says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import ipaddress
+import socket
+from dataclasses import dataclass
+from urllib.parse import urlsplit, urlunsplit
+
+from recorder.ingest.causes import Cause, IngestError
+from recorder.ingest.session import Phase, RedirectedError, RtspSession, VideoTrack
+from vms.media.depacketise import Batch, StreamDemuxer
+from vms.media.errors import MediaError
+from vms.media.rtcp import build_receiver_report
+from vms.media.rtsp import InterleavedFrame, RtspParser
+
+DEFAULT_PORT = 554
+CONNECT_TIMEOUT_S = 5.0
+HANDSHAKE_TIMEOUT_S = 15.0
+MAX_REDIRECTS = 3
+MAX_EARLY_BYTES = 4 * 1024 * 1024
+MAX_UNSENT_BYTES = 64 * 1024
+HANDSHAKE_READ_BYTES = 64 * 1024
+_UNREACHABLE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN, errno.EADDRNOTAVAIL})
+_OUR_SSRC = 0x564D5331
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where to connect, and the address as the camera is to see it (without credentials)."""
+
+    host: str
+    port: int
+    url: str
+
+
+def parse_endpoint(url: str) -> Endpoint:
+    """The endpoint of an `rtsp://` address; credentials inside it are ignored. IngestError for anything else."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or DEFAULT_PORT
+    except ValueError:
+        raise IngestError(Cause.PROTOCOL, "the stream address cannot be read") from None
+    if parts.scheme.lower() != "rtsp" or not host:
+        raise IngestError(Cause.PROTOCOL, f"no rtsp:// address: scheme {parts.scheme[:10]!r}")
+    bare = f"[{host}]" if ":" in host else host
+    netloc = f"{bare}:{parts.port}" if parts.port else bare
+    return Endpoint(host, port, urlunsplit(("rtsp", netloc, parts.path, parts.query, "")))
+
+
+class StreamConnection:
+    """A playing stream. `capacity_bytes` is about what its socket buffer holds."""
+
+    def __init__(self, sock: socket.socket, session: RtspSession, track: VideoTrack, early: bytes) -> None:
+        self.socket = sock
+        self.capacity_bytes = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2
+        self.keep_alive_s = session.keep_alive_s
+        self.track = track
+        self._session = session
+        self._demuxer = StreamDemuxer(
+            track.codec, track.rtp_channel, track.rtcp_channel, track.payload_type, track.parameters
+        )
+        self._early = early
+        self._unsent = b""
+        report = build_receiver_report(_OUR_SSRC)
+        self._receiver_report = InterleavedFrame(track.rtcp_channel, report).encode()
+
+    def read(self, buffer: memoryview) -> tuple[int, Batch | None]:
+        """Take what has arrived, without waiting: the number of bytes and what they held.
+
+        Raises IngestError when the camera has closed, says goodbye or breaks the protocol.
+        """
+        try:
+            count = self.socket.recv_into(buffer)
+        except (BlockingIOError, InterruptedError):
+            if not self._early:
+                return 0, None
+            count = 0
+        except OSError as broken:
+            raise IngestError(Cause.CLOSED_BY_CAMERA, f"connection lost: {broken.strerror}") from None
+        else:
+            if not count:
+                raise IngestError(Cause.CLOSED_BY_CAMERA, "the camera closed the connection")
+        data: memoryview | bytes = buffer[:count]
+        if self._early:
+            data, self._early = self._early + bytes(data), b""
+        try:
+            batch = self._demuxer.feed(data)
+        except MediaError as wrong:
+            raise IngestError(Cause.PROTOCOL, str(wrong)) from None
+        for message in batch.rtsp:
+            answer = self._session.receive(message)
+            if answer:
+                self._send(answer)
+        return len(data), batch
+
+    def finish(self) -> Batch:
+        """What was open when the connection ended."""
+        try:
+            return self._demuxer.finish()
+        except MediaError:
+            return Batch()
+
+    def keep_alive(self) -> None:
+        """Tell the camera that we are there, in RTSP and in RTCP."""
+        self._send(self._session.keep_alive() + self._receiver_report)
+
+    def close(self) -> None:
+        """Say goodbye, if that costs no waiting, and close."""
+        with contextlib.suppress(OSError):
+            if not self._unsent:
+                self.socket.send(self._session.teardown())
+        self.socket.close()
+
+    def _send(self, data: bytes) -> None:
+        data = self._unsent + data
+        try:
+            count = self.socket.send(data)
+        except (BlockingIOError, InterruptedError):
+            count = 0
+        except OSError as broken:
+            raise IngestError(Cause.CLOSED_BY_CAMERA, f"connection lost: {broken.strerror}") from None
+        self._unsent = data[count:]
+        if len(self._unsent) > MAX_UNSENT_BYTES:
+            raise IngestError(Cause.PROTOCOL, "the camera reads nothing of what it is sent")
+
+
+async def open_stream(url: str, username: str, password: str, buffer_bytes: int) -> StreamConnection:
+    """Connect, negotiate and start a stream. `buffer_bytes` is what its socket is to hold.
+
+    Redirects are followed, a few times; credentials go to the host of `url` only. Raises IngestError.
+    """
+    first_host = parse_endpoint(url).host
+    for _ in range(MAX_REDIRECTS + 1):
+        endpoint = parse_endpoint(url)
+        trusted = endpoint.host == first_host
+        session = RtspSession(endpoint.url, username if trusted else "", password if trusted else "")
+        sock = await _connect(endpoint, buffer_bytes)
+        try:
+            async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
+                return await _negotiate(sock, session)
+        except RedirectedError as elsewhere:
+            sock.close()
+            url = elsewhere.url
+        except TimeoutError:
+            sock.close()
+            raise IngestError(Cause.TIMEOUT, f"no answer to {session.phase}") from None
+        except BaseException:
+            sock.close()
+            raise
+    raise IngestError(Cause.PROTOCOL, "the camera redirects without end")
+
+
+async def _connect(endpoint: Endpoint, buffer_bytes: int) -> socket.socket:
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            family, address = await _resolve(endpoint)
+            sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+            try:
+                # Before connecting, as the window scale is settled in the first packet.
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                await loop.sock_connect(sock, address)
+            except BaseException:
+                sock.close()
+                raise
+            return sock
+    except TimeoutError:
+        raise IngestError(Cause.TIMEOUT, f"no connection to port {endpoint.port}") from None
+    except ConnectionError as refused:
+        raise IngestError(Cause.REFUSED, f"port {endpoint.port}: {refused.strerror}") from None
+    except OSError as failed:
+        cause = Cause.TIMEOUT if failed.errno == errno.ETIMEDOUT else Cause.UNREACHABLE
+        raise IngestError(cause, f"{failed.strerror}") from None
+
+
+async def _resolve(endpoint: Endpoint) -> tuple[socket.AddressFamily, tuple[object, ...]]:
+    """Addresses in numbers are taken as they are: the resolver is a thread that a thousand cameras would queue for."""
+    try:
+        version = ipaddress.ip_address(endpoint.host).version
+    except ValueError:
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
+        return found[0][0], tuple(found[0][4])
+    return socket.AF_INET6 if version == 6 else socket.AF_INET, (endpoint.host, endpoint.port)
+
+
+async def _negotiate(sock: socket.socket, session: RtspSession) -> StreamConnection:
+    loop = asyncio.get_running_loop()
+    parser = RtspParser()
+    early = bytearray()
+    try:
+        await loop.sock_sendall(sock, session.start())
+        while True:
+            data = await loop.sock_recv(sock, HANDSHAKE_READ_BYTES)
+            if not data:
+                raise IngestError(Cause.CLOSED_BY_CAMERA, f"connection closed during {session.phase}")
+            parser.push(data)
+            while (item := parser.next_item()) is not None:
+                if isinstance(item, InterleavedFrame):
+                    early += item.encode()  # some cameras start before they answer PLAY
+                    if len(early) > MAX_EARLY_BYTES:
+                        raise IngestError(Cause.PROTOCOL, "media floods the handshake")
+                    continue
+                answer = session.receive(item)
+                if answer:
+                    await loop.sock_sendall(sock, answer)
+                if session.phase is Phase.PLAYING:
+                    assert session.track is not None, "PLAY comes after SETUP"
+                    return StreamConnection(sock, session, session.track, bytes(early) + parser.take_rest())
+    except MediaError as wrong:
+        raise IngestError(Cause.PROTOCOL, str(wrong)) from None
+    except OSError as broken:
+        raise IngestError(
+            Cause.CLOSED_BY_CAMERA, f"connection lost during {session.phase}: {broken.strerror}"
+        ) from None

@@ -1,0 +1,247 @@
+"""One stream, kept coming: connect, read at its pace, date, publish; when it is lost, say why and try again, paced.
+
+Rules
+1. Whatever goes wrong with one camera ends here: in a cause, a status, a log line and another try.
+2. A stream is read by the wheel, about once a second; while it is watched, on arrival too. Going from one to the other
+   loses nothing, as both read the same socket with the same state.
+3. The first two seconds of a connection are read on arrival, so that its time line starts on small delays.
+4. A wrong password is not tried again at once: cameras lock accounts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import structlog
+
+from recorder.contract.status import StreamCondition
+from recorder.hub.hub import StreamHub
+from recorder.ingest.budget import ConnectionBudget
+from recorder.ingest.causes import Cause, IngestError
+from recorder.ingest.connection import StreamConnection, open_stream
+from recorder.ingest.pace import SLOTS, Turn, Wheel
+from recorder.ingest.timeline import Timeline
+from vms.base.clock import NS_PER_SECOND, Clock
+from vms.base.tasks import Backoff
+from vms.media.depacketise import Batch
+
+log = structlog.get_logger(__name__)
+
+READ_BYTES = 4 * 1024 * 1024
+SOCKET_BUFFER_BYTES = 4 * 1024 * 1024
+FIRST_READ_AFTER_S = 0.1
+"""Cameras and relays may send what they hold at once; read together, it is dated by its newest picture."""
+SETTLE_NS = 2 * NS_PER_SECOND
+SILENT_AFTER_NS = 5 * NS_PER_SECOND
+LOST_AFTER_NS = 12 * NS_PER_SECOND
+HEALTHY_AFTER_NS = 30 * NS_PER_SECOND
+LOCKOUT_PAUSE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSource:
+    """Where a stream comes from. `link` names the line that it shares with others, such as its commune."""
+
+    url: str
+    link: str
+    username: str = ""
+    password: str = field(default="", repr=False)
+
+
+@dataclass(slots=True)
+class StreamCounters:
+    """What one stream has done since the shard started."""
+
+    connections: int = 0
+    reads: int = 0
+    received_bytes: int = 0
+    packets: int = 0
+    lost_packets: int = 0
+    sequence_jumps: int = 0
+    malformed_packets: int = 0
+    units: int = 0
+    damaged_units: int = 0
+
+    def count(self, received_bytes: int, batch: Batch) -> None:
+        """Add one read."""
+        self.reads += 1
+        self.received_bytes += received_bytes
+        self.packets += batch.packets
+        self.lost_packets += batch.lost_packets
+        self.sequence_jumps += batch.sequence_jumps
+        self.malformed_packets += batch.malformed_packets
+        self.units += len(batch.access_units)
+
+
+class IngestMachinery:
+    """What all streams of a shard share: clock, wheel, budget, and the one buffer that every socket is read into."""
+
+    def __init__(self, clock: Clock, wheel: Wheel, budget: ConnectionBudget) -> None:
+        self.clock = clock
+        self.wheel = wheel
+        self.budget = budget
+        self.buffer = memoryview(bytearray(READ_BYTES))
+
+
+class StreamIngest:
+    """Keeps one stream coming into its hub. `run` until it is cancelled; `follow_demand` when readers come or go."""
+
+    def __init__(self, source: StreamSource, hub: StreamHub, machinery: IngestMachinery, *, last_run: int = 0) -> None:
+        self.counters = StreamCounters()
+        self.timeline = Timeline(last_run)
+        self._source = source
+        self._hub = hub
+        self._machinery = machinery
+        self._clock = machinery.clock
+        self._connection: StreamConnection | None = None
+        self._turn = Turn(SOCKET_BUFFER_BYTES)
+        self._lost: asyncio.Future[None] | None = None
+        self._on_arrival = False
+        self._settled_ns = 0
+        self._last_unit_ns = 0
+        self._keep_alive_ns = 0
+        hub.on_demand = self.follow_demand
+
+    async def run(self) -> None:
+        """Connect and read, again and again."""
+        backoff = Backoff(initial_s=0.5, maximum_s=30.0)
+        failures = 0
+        while True:
+            started_ns = self._clock.monotonic_ns()
+            received = self.counters.units
+            try:
+                await self._once(failures)
+            except IngestError as lost:
+                cause, detail = lost.cause, lost.detail
+            except Exception:
+                log.exception("stream failed", **self._names())
+                cause, detail = Cause.INTERNAL, "internal error"
+            else:
+                cause, detail = Cause.CLOSED_BY_CAMERA, ""
+            failures = 0 if self.counters.units > received else failures + 1
+            if self._clock.monotonic_ns() - started_ns >= HEALTHY_AFTER_NS:
+                backoff.reset()
+            pause_s = backoff.next_pause_s()
+            if cause is Cause.BAD_PASSWORD:
+                pause_s = max(pause_s, LOCKOUT_PAUSE_S)
+            log.warning("stream lost", cause=cause, detail=detail, pause_s=round(pause_s, 1), **self._names())
+            self._hub.set_status(StreamCondition.NO_SIGNAL, cause)
+            await self._clock.sleep(pause_s)
+
+    def follow_demand(self) -> None:
+        """Take the pace that the hub's readers need now."""
+        connection = self._connection
+        if connection is None:
+            return
+        wanted = self._hub.watched or self._clock.monotonic_ns() < self._settled_ns
+        if wanted == self._on_arrival:
+            return
+        loop = asyncio.get_running_loop()
+        self._on_arrival = wanted
+        if wanted:
+            loop.add_reader(connection.socket.fileno(), self._arrived)
+        else:
+            loop.remove_reader(connection.socket.fileno())
+
+    def visit(self) -> int:
+        """The wheel's turn: read, keep alive, notice silence."""
+        try:
+            count = self._read()
+            self._housekeep()
+            self.follow_demand()
+        except IngestError as lost:
+            self._lose(lost)
+            return SLOTS
+        return self._turn.after(count)
+
+    async def _once(self, failures: int) -> None:
+        source, machinery = self._source, self._machinery
+        async with machinery.budget.attempt(source.link, failures):
+            connection = await open_stream(source.url, source.username, source.password, SOCKET_BUFFER_BYTES)
+        self.counters.connections += 1
+        try:
+            await asyncio.sleep(FIRST_READ_AFTER_S)
+            await self._play(connection)
+        finally:
+            self._stop_reading(connection)
+            connection.close()
+
+    async def _play(self, connection: StreamConnection) -> None:
+        now_ns = self._clock.monotonic_ns()
+        self._settled_ns = now_ns + SETTLE_NS
+        self._last_unit_ns = now_ns
+        self._keep_alive_ns = now_ns + round(connection.keep_alive_s * NS_PER_SECOND)
+        self._turn = Turn(connection.capacity_bytes)
+        self._connection = connection
+        self._lost = asyncio.get_running_loop().create_future()
+        self.timeline.restart()
+        log.info("stream connected", codec=connection.track.codec, **self._names())
+        self._machinery.wheel.add(self)
+        self._read()
+        self.follow_demand()
+        await self._lost
+
+    def _stop_reading(self, connection: StreamConnection) -> None:
+        if self._on_arrival:
+            asyncio.get_running_loop().remove_reader(connection.socket.fileno())
+            self._on_arrival = False
+        self._machinery.wheel.remove(self)
+        if self._connection is connection:
+            self._connection = None
+            self._take(0, connection.finish())
+
+    def _arrived(self) -> None:
+        try:
+            self._read()
+        except IngestError as lost:
+            self._lose(lost)
+        except Exception as failure:
+            log.exception("read failed", **self._names())
+            self._lose(failure)
+
+    def _read(self) -> int:
+        connection = self._connection
+        if connection is None:
+            return 0
+        count, batch = connection.read(self._machinery.buffer)
+        if batch is not None:
+            self._take(count, batch)
+            if batch.bye:
+                raise IngestError(Cause.CLOSED_BY_CAMERA, "the camera says goodbye")
+        return count
+
+    def _take(self, count: int, batch: Batch) -> None:
+        self.counters.count(count, batch)
+        if batch.access_units:
+            clock = self._clock
+            now_ns = clock.monotonic_ns()
+            self._last_unit_ns = now_ns
+            dated = self.timeline.date(batch.access_units, clock.utc_ns(), now_ns)
+            if self._hub.status.condition is not StreamCondition.LIVE:
+                self._hub.set_status(StreamCondition.LIVE)
+            self._hub.publish(dated)
+        for report in batch.sender_reports:
+            self.timeline.measure_camera_clock(report)
+
+    def _housekeep(self) -> None:
+        connection = self._connection
+        if connection is None:
+            return
+        now_ns = self._clock.monotonic_ns()
+        if now_ns >= self._keep_alive_ns:
+            self._keep_alive_ns = now_ns + round(connection.keep_alive_s * NS_PER_SECOND)
+            connection.keep_alive()
+        silent_ns = now_ns - self._last_unit_ns
+        if silent_ns >= LOST_AFTER_NS:
+            raise IngestError(Cause.SILENT, f"no picture for {silent_ns // NS_PER_SECOND} s")
+        if silent_ns >= SILENT_AFTER_NS:
+            self._hub.set_status(StreamCondition.NO_SIGNAL, Cause.SILENT)
+
+    def _lose(self, reason: Exception) -> None:
+        """End the connection; whoever reads next finds none."""
+        if self._lost is not None and not self._lost.done():
+            self._lost.set_exception(reason)
+
+    def _names(self) -> dict[str, str]:
+        return {"camera_id": self._hub.status.camera_id, "role": self._hub.status.role}
