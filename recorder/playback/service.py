@@ -1,0 +1,79 @@
+"""Playback for a process that must not block: files are read by threads, a bounded piece at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from recorder.playback.reader import Chunk, RangeReader
+from vms.base.errors import ErrorKind, VmsError
+
+READER_THREADS = 8
+_T = TypeVar("_T")
+
+
+class PlaybackStream:
+    """One range of one camera, being read. `start_ns` is the UTC instant of its decode time zero."""
+
+    def __init__(self, service: PlaybackService, reader: RangeReader) -> None:
+        self._service = service
+        self._reader = reader
+        self._closed = False
+        self.mime = reader.mime
+        self.init = reader.init
+        self.start_ns = reader.start_ns
+
+    async def next(self) -> Chunk | None:
+        """The next piece, or None at the end. Pieces are read when they are asked for, never before."""
+        return await self._service.in_thread(self._reader.next)
+
+    async def close(self) -> None:
+        """Close the files; closing twice is fine."""
+        if not self._closed:
+            self._closed = True
+            await self._service.release(self._reader)
+
+
+class PlaybackService:
+    """Opens ranges of the cameras that the given stores hold, at most `max_streams` at a time."""
+
+    def __init__(self, folders: Sequence[Path], max_streams: int) -> None:
+        self._folders = tuple(folders)
+        self._max_streams = max_streams
+        self._streams = 0
+        self._threads = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="playback")
+
+    async def open(self, camera_id: str, start_ns: int, end_ns: int) -> PlaybackStream:
+        """Begin to read. Raises VmsError `playback.busy`, and those of `RangeReader`."""
+        if self._streams >= self._max_streams:
+            raise VmsError(
+                ErrorKind.UNAVAILABLE,
+                "playback.busy",
+                "Trop de lectures sont en cours sur cet enregistreur.",
+                hint="Réessayez dans un instant, ou fermez une autre lecture.",
+                detail=f"{self._streams} streams",
+            )
+        self._streams += 1
+        reader = RangeReader(self._folders, camera_id, start_ns, end_ns)
+        try:
+            await self.in_thread(reader.begin)
+        except BaseException:
+            await self.release(reader)
+            raise
+        return PlaybackStream(self, reader)
+
+    async def in_thread(self, call: Callable[[], _T]) -> _T:
+        """Run a blocking call of a reader in one of the threads of this service."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+    async def release(self, reader: RangeReader) -> None:
+        """Close a reader's files and give its place to another, whatever becomes of the caller meanwhile."""
+        self._streams -= 1
+        await asyncio.shield(self.in_thread(reader.close))
+
+    async def close(self) -> None:
+        """Let the threads end once they are idle."""
+        await asyncio.to_thread(self._threads.shutdown)
