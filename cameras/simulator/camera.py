@@ -136,8 +136,12 @@ class SimulatedCamera:
         await self._close(say_bye=True)
         await device.clock.sleep(device.spec.reboot_s)
         device.boots += 1
+        try:
+            await self._listen(device.http_port, device.rtsp_port)
+        except OSError as error:
+            log.error("camera lost its address while it rebooted", camera=device.spec.address, error=str(error))
+            await self._close(say_bye=False)
         device.reboot_wanted = False
-        await self._listen(device.http_port, device.rtsp_port)
         self._reboot = None
 
     def _schedule_motion(self, now_ns: int, *, motion: bool) -> None:

@@ -54,6 +54,24 @@ class Fault(StrEnum):
     """SOAP answers declare entities that would fill the memory of a careless reader."""
 
 
+FAULT_SENTENCES: dict[Fault, str] = {
+    Fault.WRONG_CLOCK: "L'horloge de la caméra retarde d'une heure et dix minutes.",
+    Fault.WRONG_XADDR: "Les adresses annoncées sont celles d'usine, où rien ne répond.",
+    Fault.DROPS_RTP: "Un paquet RTP sur cinquante n'est jamais envoyé.",
+    Fault.SEQUENCE_JUMP: "Le numéro de séquence RTP saute sans perte.",
+    Fault.TIMESTAMP_JUMP: "L'horodatage RTP saute de dix secondes.",
+    Fault.FREEZES: "Le flux s'arrête après deux secondes, la connexion reste ouverte.",
+    Fault.CLOSES: "La connexion est coupée après deux secondes de lecture.",
+    Fault.BAD_PASSWORD: "Le mot de passe enregistré est refusé.",
+    Fault.NONCONFORMING_SOAP: "Les réponses SOAP ne suivent pas la norme.",
+    Fault.NO_SENDER_REPORT: "Aucun rapport d'émetteur RTCP n'est envoyé.",
+    Fault.PARAMETERS_IN_SDP_ONLY: "Les jeux de paramètres ne figurent que dans le SDP.",
+    Fault.B_FRAMES: "Le flux principal contient des images B.",
+    Fault.AUDIO_OFFERED: "Une piste son est proposée.",
+    Fault.ENTITY_BOMB: "Les réponses XML contiennent une bombe d'entités.",
+}
+"""What each fault is, for people (French)."""
+
 WRONG_CLOCK_NS = -4_200 * 1_000_000_000
 FACTORY_ADDRESS = "192.0.2.108"
 DROPPED_ONE_IN = 50
