@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
+from access_audit.checkpoint import LogKey
 from vms.app.settings import Settings
 from vms.base import durable
 from vms.base.errors import ErrorKind, VmsError
@@ -150,6 +151,20 @@ def read_public_key(path: Path) -> Ed25519PublicKey:
     if not isinstance(key, Ed25519PublicKey):
         raise _wrong_key(path)
     return key
+
+
+def read_audit_key(path: Path) -> LogKey:
+    """The public key of the access log; VmsError when the log has not been started yet."""
+    try:
+        return LogKey.parse(path.read_text(encoding="ascii"))
+    except FileNotFoundError:
+        raise VmsError(
+            ErrorKind.UNAVAILABLE,
+            "audit.not_started",
+            "Le journal des accès de cette installation n'existe pas encore.",
+            hint="Démarrez « vms serve » ou « vms demo » sur ce dossier de données.",
+            detail=f"{path} is missing",
+        ) from None
 
 
 def _wrong_key(path: Path) -> VmsError:

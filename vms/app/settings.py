@@ -75,6 +75,13 @@ class Settings(Section):
         return self.centre.public_url or f"http://localhost:{self.centre.port}"
 
     @property
+    def console_origins(self) -> tuple[str, ...]:
+        """The origins from which a browser may ask the gateway for images."""
+        if self.centre.public_url:
+            return (self.centre.public_url.rstrip("/"),)
+        return tuple(f"http://{name}:{self.centre.port}" for name in ("localhost", "127.0.0.1"))
+
+    @property
     def media_url(self) -> str:
         """Where the console fetches images, over HTTP."""
         return self.gateway.public_url or f"http://localhost:{self.gateway.port}"

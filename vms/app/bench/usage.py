@@ -1,0 +1,39 @@
+"""What a process has used, from `/proc`: processor seconds and memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Processor seconds (user and system) since the process began, and its resident bytes."""
+
+    cpu_s: float
+    resident_bytes: int
+
+
+def usage_of(pid: int) -> Usage:
+    """The usage of one process. Raises OSError when it is gone."""
+    # The name, in brackets, may hold spaces: fields are counted from its end.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return Usage((int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND, int(fields[21]) * _PAGE_BYTES)
+
+
+def usage_of_all(pids: Iterable[int]) -> Usage:
+    """The usage of several processes together."""
+    usages = [usage_of(pid) for pid in pids]
+    return Usage(sum(usage.cpu_s for usage in usages), sum(usage.resident_bytes for usage in usages))
+
+
+def system_busy_s() -> float:
+    """Processor seconds that the whole machine has not been idle since it started."""
+    fields = [int(value) for value in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
+    return (sum(fields[:8]) - fields[3] - fields[4]) / _TICKS_PER_SECOND

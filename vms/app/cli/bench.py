@@ -1,0 +1,54 @@
+"""`vms bench`: measurements on the machine at hand."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def bench() -> None:
+    """Mesure les performances sur cette machine."""
+
+
+@app.command("ingest")
+def ingest(
+    url: Annotated[str, typer.Option(help="Adresse RTSP ; {i} est remplacé par le numéro de la caméra, depuis 1.")],
+    cameras: Annotated[int, typer.Option(min=1, max=2000, help="Nombre de caméras enregistrées.")] = 20,
+    seconds: Annotated[float, typer.Option(min=1, help="Durée de la mesure.")] = 30.0,
+    baseline: Annotated[str, typer.Option(help="Référence mesurée ensuite : ffmpeg.")] = "",
+    user: Annotated[str, typer.Option(help="Compte des caméras.")] = "",
+    password: Annotated[str, typer.Option(envvar="VMS_BENCH_PASSWORD", help="Mot de passe des caméras.")] = "",
+    folder: Annotated[Path | None, typer.Option(help="Dossier où enregistrer pendant la mesure.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Résultat en JSON.")] = False,
+) -> None:
+    """Coût d'une caméra enregistrée : processeur, mémoire, images perdues."""
+    from vms.app.bench.ingest import IngestBenchOptions, run_ingest_bench
+
+    options = IngestBenchOptions(url, cameras, seconds, baseline, user, password, folder)
+    result = asyncio.run(run_ingest_bench(options))
+    typer.echo(json.dumps(result, indent=2) if as_json else _text(result))
+
+
+def _text(result: dict[str, Any]) -> str:
+    ours, reference = result["vms"], result.get("baseline")
+    lines = [
+        f"{result['cameras']} caméras pendant {result['seconds']:g} s :",
+        f"  processeur : {ours['cpu_percent_per_camera']:.3f} % d'un cœur par caméra",
+        f"  mémoire    : {ours['memory_mib_per_camera']:.1f} Mio par caméra",
+        f"  images     : {ours['frames']}, paquets perdus : {ours['lost_packets']}",
+        f"  enregistré : {ours['recorded_bytes'] / 1e6:.0f} Mo",
+    ]
+    if reference:
+        lines += [
+            f"  ffmpeg     : {reference['cpu_percent_per_camera']:.3f} % et "
+            f"{reference['memory_mib_per_camera']:.1f} Mio par caméra",
+            f"  rapport    : {result['cpu_ratio']}",
+        ]
+    return "\n".join(lines)

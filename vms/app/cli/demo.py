@@ -1,0 +1,109 @@
+"""`vms demo`: the whole product on one machine, with simulated communes and cameras, in the foreground."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from vms.app.layout import DataFolder
+from vms.app.processes.machine import check_ports, open_folder, running
+from vms.app.processes.supervisor import ChildSpec, Observers
+from vms.app.settings import Settings, read_settings
+from vms.base import durable
+from vms.base.log import configure_logging
+
+app = typer.Typer(invoke_without_command=True)
+out = Console(highlight=False)
+
+DEFAULT_DATA = Path("var/demo")
+
+
+@app.callback()
+def demo(
+    data: Annotated[Path, typer.Option(help="Dossier de données de la démonstration.")] = DEFAULT_DATA,
+    config: Annotated[Path | None, typer.Option(help="Fichier de configuration TOML.")] = None,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port de la console.")] = 8080,
+    media_port: Annotated[int, typer.Option(min=1, max=65535, help="Port de la passerelle vidéo.")] = 8081,
+) -> None:
+    """Démarre la démonstration et la garde en marche jusqu'à Ctrl-C."""
+    configure_logging("demo", level="critical", as_json=False)
+    asyncio.run(_demo(_settings(read_settings(config), data, port, media_port)))
+
+
+def _settings(settings: Settings, data: Path, port: int, media_port: int) -> Settings:
+    return settings.model_copy(
+        update={
+            "data": data,
+            "demonstration": True,
+            "centre": settings.centre.model_copy(update={"port": port}),
+            "gateway": settings.gateway.model_copy(update={"port": media_port}),
+        }
+    )
+
+
+async def _demo(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    started = time.monotonic()
+    folder, lock = await asyncio.to_thread(open_folder, settings)
+    with lock:
+        check_ports(folder.settings)
+        out.print("[bold]VMS départemental — démonstration[/bold] (caméras simulées, décisions fictives)\n")
+        async with running(folder, simulated=True, logs=folder.logs, observers=_observers()):
+            starting = asyncio.create_task(_provision(folder))
+            stopping = asyncio.create_task(stop.wait())
+            await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if stop.is_set():
+                starting.cancel()
+            else:
+                await starting
+                _welcome(folder, time.monotonic() - started)
+                await stopping
+            out.print("\nArrêt en cours : les segments ouverts sont fermés proprement…")
+    out.print("La démonstration est arrêtée. Ce qui est enregistré reste dans", str(folder.root))
+
+
+async def _provision(folder: DataFolder) -> None:
+    marker = folder.root / "demonstration.json"
+    if marker.exists():
+        return
+    from supervision_centre.people.provision import provision_demonstration
+    from vms.app.demonstration.department import provision_department
+
+    with out.status("  Découverte des caméras…") as status:
+        await provision_demonstration(folder)
+        await provision_department(folder, lambda done, all_: status.update(f"  Mise en service : {done} / {all_}"))
+    await asyncio.to_thread(durable.write_atomic, marker, b"{}\n")
+
+
+def _observers() -> Observers:
+    def say(mark: str, text: str) -> None:
+        out.print(f"  {mark} {text}")
+
+    def ready(child: ChildSpec) -> None:
+        say("[green]✔[/green]", child.label)
+
+    def died(child: ChildSpec) -> None:
+        say("[red]✘[/red]", f"{child.label} : arrêt inattendu, redémarrage…")
+
+    def back(child: ChildSpec) -> None:
+        say("[green]✔[/green]", f"{child.label} : de nouveau en marche")
+
+    return Observers(ready, died, back)
+
+
+def _welcome(folder: DataFolder, seconds: float) -> None:
+    table = Table("Compte", "Mot de passe", "Rôle", title="Comptes de démonstration", title_justify="left")
+    out.print(f"\n  Prêt en {seconds:.1f} s.")
+    out.print(f"  Console : [bold]{folder.settings.console_url}[/bold]\n")
+    out.print(table)
+    out.print("\n  Ctrl-C pour arrêter.")
