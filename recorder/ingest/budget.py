@@ -1,8 +1,8 @@
 """How many cameras may be called at once: a thousand that are down must not starve the one that comes back.
 
-Three bounds: attempts under way over all, attempts under way on one link (a commune), and half of the whole for
-cameras that have failed several times already. Attempts on one link are also spaced, so that a line that comes back is
-not filled with handshakes. Waiting is first come, first served.
+Two bounds: attempts under way over all, and on one link (a commune). Cameras that have failed several times already may
+only take half of either, and wait for that half without holding a place of the other. Attempts on one link are also
+spaced, so that a line that comes back is not filled with handshakes. Waiting is first come, first served.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ FAILING_AFTER = 3
 @dataclass(slots=True)
 class _Link:
     under_way: asyncio.Semaphore
+    failing: asyncio.Semaphore
     next_ns: int = 0
     users: int = field(default=0)
 
@@ -48,14 +49,18 @@ class ConnectionBudget:
     @asynccontextmanager
     async def attempt(self, link: str, failures: int = 0) -> AsyncIterator[None]:
         """Hold a place while a camera of `link` is called; `failures` is how often it failed in a row."""
-        entry = self._links.setdefault(link, _Link(asyncio.Semaphore(self._per_link)))
+        entry = self._links.get(link)
+        if entry is None:
+            failing = asyncio.Semaphore(max(1, self._per_link // 2))
+            entry = self._links[link] = _Link(asyncio.Semaphore(self._per_link), failing)
         entry.users += 1
         try:
             async with AsyncExitStack() as held:
+                if failures >= FAILING_AFTER:
+                    await held.enter_async_context(entry.failing)
+                    await held.enter_async_context(self._failing)
                 await held.enter_async_context(entry.under_way)
                 await self._space(entry)
-                if failures >= FAILING_AFTER:
-                    await held.enter_async_context(self._failing)
                 await held.enter_async_context(self._all)
                 yield
         finally:

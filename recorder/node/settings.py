@@ -11,10 +11,12 @@ class ShardSettings:
     """Where one shard keeps what it records, and where it listens.
 
     `folder` holds the lock, the index, the media and the assignments; no other process writes there. `socket` is the
-    Unix socket of its clients. `segment_seconds` is the length that a segment aims at.
+    Unix socket of its clients. `segment_seconds` is the length that a segment aims at; below `minimum_free_bytes`
+    of free disk nothing more is recorded.
     """
 
     shard_name: str
     folder: Path
     socket: Path
     segment_seconds: int = 60
+    minimum_free_bytes: int = 2 << 30

@@ -63,7 +63,7 @@ async def run_shard(
     _raise_file_limit()
     await asyncio.to_thread(durable.make_folder, settings.folder)
     await asyncio.to_thread(durable.make_folder, settings.socket.parent)
-    store = await SegmentStore.open(StoreSettings(settings.folder), clock)
+    store = await SegmentStore.open(StoreSettings(settings.folder, min_free_bytes=settings.minimum_free_bytes), clock)
     shard = Shard(settings, clock, store, events or NoEvents())
     server = ShardServer(settings.socket, shard)
     try:

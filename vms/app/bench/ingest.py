@@ -111,8 +111,7 @@ async def _measure_shard(options: IngestBenchOptions, folder: Path) -> dict[str,
 async def _measure_ffmpeg(options: IngestBenchOptions, folder: Path) -> dict[str, Any]:
     processes: list[asyncio.subprocess.Process] = []
     try:
-        for number in range(1, options.cameras + 1):
-            processes.append(await _start_ffmpeg(options, number, folder))
+        processes += [await _start_ffmpeg(options, number, folder) for number in range(1, options.cameras + 1)]
         await _all_writing(folder, options.cameras)
         await asyncio.sleep(SETTLE_SECONDS)
         pids = [process.pid for process in processes]
@@ -253,7 +252,8 @@ def _without_credentials(url: str) -> str:
 
 
 def _difference(before: dict[str, Any], after: dict[str, Any], name: str) -> int:
-    return sum(stream[name] for stream in after["streams"]) - sum(stream[name] for stream in before["streams"])
+    first, last = (sum(int(stream[name]) for stream in counters["streams"]) for counters in (before, after))
+    return last - first
 
 
 def _recorded_bytes(folder: Path) -> int:

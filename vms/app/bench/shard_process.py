@@ -1,4 +1,7 @@
-"""One recorder shard alone in a process, as a benchmark measures it: `python -m vms.app.bench.shard_process FOLDER SOCKET`."""
+"""One recorder shard alone in a process, as a benchmark measures it.
+
+`python -m vms.app.bench.shard_process FOLDER SOCKET`
+"""
 
 from __future__ import annotations
 

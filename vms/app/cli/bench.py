@@ -46,9 +46,7 @@ def _text(result: dict[str, Any]) -> str:
         f"  enregistré : {ours['recorded_bytes'] / 1e6:.0f} Mo",
     ]
     if reference:
-        lines += [
-            f"  ffmpeg     : {reference['cpu_percent_per_camera']:.3f} % et "
-            f"{reference['memory_mib_per_camera']:.1f} Mio par caméra",
-            f"  rapport    : {result['cpu_ratio']}",
-        ]
+        cpu, memory = reference["cpu_percent_per_camera"], reference["memory_mib_per_camera"]
+        lines.append(f"  ffmpeg     : {cpu:.3f} % et {memory:.1f} Mio par caméra")
+        lines.append(f"  rapport    : {result['cpu_ratio']}")
     return "\n".join(lines)
