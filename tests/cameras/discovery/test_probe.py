@@ -9,6 +9,7 @@ from vms.base.errors import VmsError
 
 async def test_a_unicast_probe_finds_a_camera_and_names_it():
     async with simulated_camera(name="Place d'Armes") as camera:
+        assert camera.discovery_port is not None
         sweep = Sweep(interface="127.0.0.1", port=camera.discovery_port, wait_s=0.4)
         heard: list[str] = []
         found = await discover(["127.0.0.1"], sweep, lambda device: heard.append(device.name))
