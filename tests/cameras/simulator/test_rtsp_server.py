@@ -109,14 +109,23 @@ async def test_frames_are_paced_by_the_clock():
 async def test_the_sender_report_puts_the_first_frame_where_the_film_has_it():
     async with simulated_camera(offset_s=7.25) as camera, rtsp(camera) as client:
         await client.play()
-        await client.read_until(lambda: bool(client.reports and client.packets))
-        reel, report, packet = camera.device.streams[0].reel, client.reports[0], client.packets[0]
-    behind_90k = unwrap_timestamp(report.rtp_timestamp, packet.timestamp) - report.rtp_timestamp
-    capture_ns = report.ntp_utc_ns + behind_90k * 100_000 // 9
-    position_ns = (capture_ns + reel.offset_ns) % reel.loop_ns
+        await _first_packet_and_report(client)
+        reel = camera.device.streams[0].reel
+    position_ns = (_capture_ns(client) + reel.offset_ns) % reel.loop_ns
     nearest_ns = min(abs(position_ns - each) for each in reel.film.decode_ns)
     assert nearest_ns < 2_000_000
-    assert abs(report.ntp_utc_ns - time.time_ns()) < 5 * NS_PER_SECOND
+    assert abs(client.reports[0].ntp_utc_ns - time.time_ns()) < 5 * NS_PER_SECOND
+
+
+async def _first_packet_and_report(client: RtspClient) -> None:
+    await client.read_until(lambda: bool(client.reports and client.packets))
+
+
+def _capture_ns(client: RtspClient) -> int:
+    """When the first packet's picture was taken, by the camera's clock."""
+    report, packet = client.reports[0], client.packets[0]
+    behind_90k = unwrap_timestamp(report.rtp_timestamp, packet.timestamp) - report.rtp_timestamp
+    return report.ntp_utc_ns + behind_90k * 100_000 // 9
 
 
 async def test_a_restarted_camera_goes_on_in_phase():
@@ -124,11 +133,8 @@ async def test_a_restarted_camera_goes_on_in_phase():
     for _ in range(2):
         async with simulated_camera(offset_s=3.0) as camera, rtsp(camera) as client:
             await client.play()
-            await client.read_until(lambda client=client: bool(client.reports and client.packets))
-            behind = unwrap_timestamp(client.reports[0].rtp_timestamp, client.packets[0].timestamp)
-            behind -= client.reports[0].rtp_timestamp
-            capture_ns = client.reports[0].ntp_utc_ns + behind * 100_000 // 9
-            positions.append((capture_ns + 3 * NS_PER_SECOND) % camera.device.streams[0].reel.loop_ns)
+            await _first_packet_and_report(client)
+            positions.append((_capture_ns(client) + 3 * NS_PER_SECOND) % camera.device.streams[0].reel.loop_ns)
     key_distance_ns = 2 * NS_PER_SECOND
     assert all(min(each % key_distance_ns, -each % key_distance_ns) < 2_000_000 for each in positions)
 
@@ -206,7 +212,9 @@ async def test_a_slow_reader_is_cut_and_the_others_go_on(monkeypatch: pytest.Mon
 
 def _shrink_buffers(camera: SimulatedCamera, client: RtspClient) -> None:
     client.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2_048)
+    assert camera._rtsp is not None
     (connection,) = camera._rtsp.connections
+    assert connection._transport is not None
     connection._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2_048)
 
 
