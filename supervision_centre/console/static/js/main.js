@@ -22,7 +22,7 @@ const SCREENS = {
   mur: { title: "Mur", right: "live", icon: "wall", mount: mountWall },
   relecture: { title: "Relecture", right: "playback", icon: "replay", mount: mountPlayback },
   journal: { title: "Journal des accès", right: "journal", icon: "journal", mount: mountJournal },
-  personnes: { title: "Personnes", right: "people", icon: "people", mount: mountPeople },
+  personnes: { title: "Personnes", right: "people.list", icon: "people", mount: mountPeople },
 };
 
 const app = document.getElementById("app");

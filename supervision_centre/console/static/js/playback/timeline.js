@@ -1,0 +1,98 @@
+/** What the time line of one camera holds, and which stretch of it is looked at. Pure. */
+
+/** Causes of a gap, with their French label and their colour token. */
+export const CAUSES = [
+  { code: "camera", label: "Caméra", colour: "--gap-camera" },
+  { code: "link", label: "Réseau", colour: "--gap-link" },
+  { code: "recorder", label: "Enregistreur", colour: "--gap-recorder" },
+  { code: "disk", label: "Disque", colour: "--gap-disk" },
+  { code: "maintenance", label: "Maintenance", colour: "--gap-maintenance" },
+  { code: "authorisation", label: "Autorisation", colour: "--gap-authorisation" },
+];
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+
+/** The lengths that the zoom goes through, in milliseconds. */
+export const ZOOMS = [5 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, 24 * HOUR];
+const STEPS = [1_000, 5_000, 15_000, 30_000, MINUTE, 2 * MINUTE, 5 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 3 * HOUR];
+
+/**
+ * @typedef {{startMs: number, endMs: number}} Span
+ * @typedef {{startMs: number, endMs: number, open: boolean, cause: string, label: string, repaired: boolean}} Gap
+ * @typedef {{spans: Span[], gaps: Gap[]}} Timeline
+ */
+
+/**
+ * The API's answer as numbers; a gap that lasts ends now.
+ * @param {any} answer
+ * @param {number} nowMs
+ * @returns {Timeline}
+ */
+export function readTimeline(answer, nowMs) {
+  return {
+    spans: (answer.spans ?? []).map((span) => ({ startMs: Date.parse(span.start), endMs: Date.parse(span.end) })),
+    gaps: (answer.gaps ?? []).map((gap) => ({
+      startMs: Date.parse(gap.start),
+      endMs: gap.end ? Date.parse(gap.end) : nowMs,
+      open: !gap.end,
+      cause: gap.cause,
+      label: gap.label ?? "",
+      repaired: Boolean(gap.repaired),
+    })),
+  };
+}
+
+/** The span that holds an instant. @param {Timeline} timeline @param {number} ms @returns {Span|undefined} */
+export const spanAt = (timeline, ms) => timeline.spans.find((span) => span.startMs <= ms && ms < span.endMs);
+
+/** The gap that holds an instant. @param {Timeline} timeline @param {number} ms @returns {Gap|undefined} */
+export const gapAt = (timeline, ms) => timeline.gaps.find((gap) => gap.startMs <= ms && ms < gap.endMs);
+
+/**
+ * The instant to play when somebody points at `ms`: itself when it is recorded, else the start of the next span.
+ * @param {Timeline} timeline
+ * @param {number} ms
+ * @returns {number|null} null when nothing is recorded from there on
+ */
+export function playableFrom(timeline, ms) {
+  if (spanAt(timeline, ms)) return ms;
+  const next = timeline.spans.find((span) => span.startMs > ms);
+  return next ? next.startMs : null;
+}
+
+/**
+ * The next zoom, around an instant that stays under the pointer, never past now.
+ * @param {{startMs: number, endMs: number}} range
+ * @param {number} step -1 for a closer look, 1 for a wider one
+ * @param {number} aroundMs
+ * @param {number} nowMs
+ */
+export function zoomed(range, step, aroundMs, nowMs) {
+  const length = range.endMs - range.startMs;
+  const at = ZOOMS.findIndex((zoom) => zoom >= length - 1);
+  const next = ZOOMS[Math.min(Math.max((at < 0 ? ZOOMS.length - 1 : at) + step, 0), ZOOMS.length - 1)];
+  const share = (aroundMs - range.startMs) / length;
+  return clamped({ startMs: aroundMs - share * next, endMs: aroundMs + (1 - share) * next }, nowMs);
+}
+
+/** The same range, moved back so that it does not go past now. @param {Span} range @param {number} nowMs @returns {Span} */
+export function clamped(range, nowMs) {
+  const past = range.endMs - nowMs;
+  return past > 0 ? { startMs: range.startMs - past, endMs: nowMs } : range;
+}
+
+/**
+ * The instants at which an axis of that width carries an hour.
+ * @param {{startMs: number, endMs: number}} range
+ * @param {number} widthPx
+ * @param {number} offsetMs of the local time from UTC, so that hours fall on round local ones
+ * @returns {{stepMs: number, ticks: number[]}}
+ */
+export function axis(range, widthPx, offsetMs) {
+  const room = ((range.endMs - range.startMs) * 90) / Math.max(1, widthPx);
+  const stepMs = STEPS.find((step) => step >= room) ?? STEPS[STEPS.length - 1];
+  const ticks = [];
+  for (let at = Math.ceil((range.startMs + offsetMs) / stepMs) * stepMs - offsetMs; at <= range.endMs; at += stepMs) ticks.push(at);
+  return { stepMs, ticks };
+}
