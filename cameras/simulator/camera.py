@@ -34,6 +34,7 @@ class SimulatedCamera:
     _http: HttpServer | None = None
     _rtsp: RtspServer | None = None
     _reboot: asyncio.Task[None] | None = None
+    _has_motion: bool = False
     _gates: tuple[DigestGate, DigestGate] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -83,7 +84,10 @@ class SimulatedCamera:
         self.device.pull_points.set_motion(self.device.utc_ns(), motion)
 
     async def start(self) -> None:
-        """Listen on all ports and say hello. Raises VmsError(UNAVAILABLE) when an address or a port is taken."""
+        """Listen on all ports and say hello; after a `stop`, on the same TCP ports as before.
+
+        Raises VmsError(UNAVAILABLE) when an address or a port is taken.
+        """
         spec = self.device.spec
         try:
             await self._listen(self.device.http_port or spec.http_port, self.device.rtsp_port or spec.rtsp_port)
@@ -96,7 +100,8 @@ class SimulatedCamera:
                 hint="Vérifiez qu'aucun autre simulateur ne tourne, ou choisissez une autre plage avec --base.",
                 detail=str(error),
             ) from None
-        if spec.motion_every_s > 0:
+        if spec.motion_every_s > 0 and not self._has_motion:
+            self._has_motion = True
             self._schedule_motion(self.wheel.clock.monotonic_ns(), motion=True)
 
     async def stop(self) -> None:

@@ -125,7 +125,6 @@ class HttpServer:
                     if connection.they_are_waiting_for_100_continue:
                         writer.write(connection.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
                     connection.receive_data(await reader.read(_READ_BYTES))
-                    deadline.reschedule(min(deadline.when() or 0.0, asyncio.get_running_loop().time() + idle_s))
                 elif isinstance(event, h11.Request):
                     head = event
                     deadline.reschedule(asyncio.get_running_loop().time() + REQUEST_TIMEOUT_S)

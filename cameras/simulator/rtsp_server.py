@@ -15,6 +15,7 @@ import contextlib
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import cast
 from urllib.parse import urlsplit
 
 import structlog
@@ -96,10 +97,9 @@ class RtspConnection(asyncio.Protocol):
         self._heard_ns = server.wheel.clock.monotonic_ns()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's transports do not say that they are one
         if len(self._server.connections) >= MAXIMUM_CONNECTIONS:
-            transport.abort()
+            self._transport.abort()
             return
         self._server.connections.add(self)
         self._watch(self._heard_ns)

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from cameras.simulator.department import compose_department, parse_faults
 from cameras.simulator.spec import FAULT_SENTENCES, CameraSpec, Fault
-from tests.cameras.simulator.wire import rtsp
+from tests.cameras.simulator.wire import rtsp, rtsp_at
 from tests.simulated import simulated_camera
 from vms.app.cli.simulate import app
 from vms.base.errors import VmsError
@@ -88,21 +88,33 @@ async def test_a_taken_address_is_refused_with_a_sentence_and_leaves_nothing_ope
     assert refused.value.code == "simulator.address_in_use"
 
 
-async def test_the_command_runs_a_department_until_it_is_told_to_stop():
-    base = "127.27.128.0/17"
+async def test_the_command_runs_a_department_that_plays_until_it_is_told_to_stop():
     command = [sys.executable, "-m", "vms.app.cli.main", "simulate", "department", "--communes", "1", "--cameras", "2"]
-    process = await asyncio.create_subprocess_exec(
-        *command, "--base", base, "--fault", "no_sender_report@1.2", "--json", stdout=asyncio.subprocess.PIPE
-    )
+    options = ["--base", "127.27.128.0/17", "--fault", "no_sender_report@1.2", "--instant-key", "--json"]
+    process = await asyncio.create_subprocess_exec(*command, *options, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
     async with asyncio.timeout(20):
         said = json.loads(await process.stdout.readline())
-        process.send_signal(signal.SIGTERM)
-        assert await process.wait() == 0
+        async with rtsp_at("127.27.129.1", 8554, "/main") as client:
+            await client.play()
+            await client.read_frames(2)
+            process.send_signal(signal.SIGTERM)
+            assert await process.wait() == 0
+            await client.read_until(lambda: client.closed)
+    assert client.said_bye
     assert [camera["address"] for camera in said["cameras"]] == ["127.27.129.1", "127.27.129.2"]
     assert said["cameras"][1]["faults"] == ["no_sender_report"]
     assert "password" not in said["cameras"][0]
-    process._transport.close()  # type: ignore[attr-defined]
+
+
+async def test_a_camera_that_was_switched_off_comes_back_on_the_same_ports():
+    async with simulated_camera() as camera:
+        ports = (camera.http_port, camera.rtsp_port)
+        await camera.stop()
+        await camera.start()
+        assert (camera.http_port, camera.rtsp_port) == ports
+        async with rtsp(camera) as client:
+            assert (await client.request("DESCRIBE")).status == 200
 
 
 async def test_the_password_option_reaches_the_stream():

@@ -158,15 +158,22 @@ class RtspClient:
 
 
 @contextlib.asynccontextmanager
-async def rtsp(camera: SimulatedCamera, role: str = "main", password: str = PASSWORD) -> AsyncIterator[RtspClient]:
-    """A connection to a stream of a camera."""
-    reader, writer = await asyncio.open_connection(camera.device.spec.address, camera.rtsp_port)
+async def rtsp_at(address: str, port: int, path: str, password: str = PASSWORD) -> AsyncIterator[RtspClient]:
+    """A connection to a stream."""
+    reader, writer = await asyncio.open_connection(address, port)
     try:
-        yield RtspClient(reader, writer, camera.stream_url(role), password)
+        yield RtspClient(reader, writer, f"rtsp://{address}:{port}{path}", password)
     finally:
         writer.close()
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
+
+
+@contextlib.asynccontextmanager
+async def rtsp(camera: SimulatedCamera, role: str = "main", password: str = PASSWORD) -> AsyncIterator[RtspClient]:
+    """A connection to a stream of a camera."""
+    async with rtsp_at(camera.device.spec.address, camera.rtsp_port, f"/{role}", password) as client:
+        yield client
 
 
 def operation(name: str, *content: Markup) -> Markup:
