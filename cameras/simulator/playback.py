@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 import structlog
@@ -118,7 +119,7 @@ class Playback:
             self._number += 1
         self._schedule()
 
-    def _is_in_trouble(self, faults: frozenset[Fault] | set[Fault], now_ns: int) -> bool:
+    def _is_in_trouble(self, faults: AbstractSet[Fault], now_ns: int) -> bool:
         """Faults that keep the stream from going on after `TROUBLE_AFTER_NS`."""
         if now_ns - self._started_ns < TROUBLE_AFTER_NS:
             return False
@@ -131,7 +132,7 @@ class Playback:
             return True
         return False
 
-    def _send(self, faults: frozenset[Fault] | set[Fault]) -> None:
+    def _send(self, faults: AbstractSet[Fault]) -> None:
         reel = self.stream.reel
         plan = reel.film.plan(reel.sample(self._number), in_band=self._in_band)
         if faults:
@@ -147,7 +148,7 @@ class Playback:
         self._packets += plan.packet_count
         self._octets += plan.payload_bytes
 
-    def _leap(self, faults: frozenset[Fault] | set[Fault]) -> None:
+    def _leap(self, faults: AbstractSet[Fault]) -> None:
         if self._frames == 0 or self._frames % JUMP_EVERY_FRAMES:
             return
         if Fault.SEQUENCE_JUMP in faults:

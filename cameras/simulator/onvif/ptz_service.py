@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+from dataclasses import replace
+
 from cameras.simulator.device import Device
 from cameras.simulator.onvif.durations import parse_duration_s
 from cameras.simulator.onvif.markup import Markup, join, tag
@@ -251,12 +254,12 @@ def _service_capabilities(_: Call) -> Markup:
 def _on_a_head(handler: Handler) -> Handler:
     """The handler, for cameras that can move; the others do not know the service."""
 
-    def guarded(call: Call) -> object:
+    def guarded(call: Call) -> Markup | Awaitable[Markup]:
         if not call.device.spec.ptz:
             raise SoapFault("Receiver", ("ActionNotSupported",), "PTZ is not supported by this device")
         return handler(call)
 
-    return guarded  # type: ignore[return-value]
+    return guarded
 
 
 _SERVICE: Service = {
@@ -282,5 +285,5 @@ _SERVICE: Service = {
     ),
 }
 PTZ_SERVICE: Service = {
-    name: type(operation)(operation.level, _on_a_head(operation.handler)) for name, operation in _SERVICE.items()
+    name: replace(operation, handler=_on_a_head(operation.handler)) for name, operation in _SERVICE.items()
 }

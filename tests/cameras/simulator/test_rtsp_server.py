@@ -103,7 +103,7 @@ async def test_frames_are_paced_by_the_clock():
         await client.read_frames(13)
         took_s = time.monotonic() - started
     assert backlog >= 27
-    assert 0.6 < took_s < 2.5
+    assert 0.6 < took_s < 4
 
 
 async def test_the_sender_report_puts_the_first_frame_where_the_film_has_it():
