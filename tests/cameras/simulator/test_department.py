@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import signal
 import sys
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from cameras.simulator.department import compose_department, parse_faults
 from cameras.simulator.spec import FAULT_SENTENCES, CameraSpec, Fault
-from tests.cameras.simulator.wire import rtsp, rtsp_at
+from tests.cameras.simulator.wire import RtspClient, rtsp, rtsp_at
 from tests.simulated import simulated_camera
 from vms.app.cli.simulate import app
 from vms.base.errors import VmsError
@@ -93,18 +96,28 @@ async def test_the_command_runs_a_department_that_plays_until_it_is_told_to_stop
     options = ["--base", "127.27.128.0/17", "--fault", "no_sender_report@1.2", "--instant-key", "--json"]
     process = await asyncio.create_subprocess_exec(*command, *options, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
-    async with asyncio.timeout(20):
-        said = json.loads(await process.stdout.readline())
-        async with rtsp_at("127.27.129.1", 8554, "/main") as client:
+    try:
+        async with asyncio.timeout(20), rtsp_when_ready(process.stdout) as (said, client):
             await client.play()
             await client.read_frames(2)
             process.send_signal(signal.SIGTERM)
             assert await process.wait() == 0
             await client.read_until(lambda: client.closed)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
     assert client.said_bye
     assert [camera["address"] for camera in said["cameras"]] == ["127.27.129.1", "127.27.129.2"]
     assert said["cameras"][1]["faults"] == ["no_sender_report"]
     assert "password" not in said["cameras"][0]
+
+
+@contextlib.asynccontextmanager
+async def rtsp_when_ready(output: asyncio.StreamReader) -> AsyncIterator[tuple[dict[str, Any], RtspClient]]:
+    said = json.loads(await output.readline())
+    async with rtsp_at(said["cameras"][0]["address"], 8554, "/main") as client:
+        yield said, client
 
 
 async def test_a_camera_that_was_switched_off_comes_back_on_the_same_ports():

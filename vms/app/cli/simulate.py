@@ -127,6 +127,9 @@ def _run(specs: Sequence[CameraSpec], interface: str, *, as_json: bool) -> None:
     """Run until Ctrl-C or SIGTERM."""
     from cameras.simulator.fleet import run_cameras
     from vms.base.clock import SystemClock
+    from vms.base.log import configure_logging
+
+    configure_logging("simulator", level="warning", as_json=as_json)
 
     async def main() -> None:
         stop = asyncio.Event()
