@@ -181,8 +181,9 @@ class RtspSession:
             raise IngestError(Cause.PROTOCOL, f"the camera answers with transport {transport.protocol[:40]}")
         rtp_channel, rtcp_channel = transport.interleaved or (RTP_CHANNEL, RTCP_CHANNEL)
         track = self._description
-        assert track is not None and track.codec is not None, "SETUP comes after DESCRIBE"
-        self.track = VideoTrack(track.codec, track.payload_type, _parameter_sets(track), rtp_channel, rtcp_channel)
+        assert track is not None, "SETUP comes after DESCRIBE"
+        assert track.codec is not None, "another track is never chosen"
+        self.track = VideoTrack(track.codec, track.payload_type, track.parameters, rtp_channel, rtcp_channel)
         return self._enter(Phase.PLAY)
 
     def _after_play(self, response: RtspResponse) -> bytes:

@@ -30,7 +30,7 @@ class ShardJournal:
     def __init__(self, sink: EventSink, shard_name: str, clock: Clock) -> None:
         self._sink = sink
         self._clock = clock
-        self._author = Author(shard_name, shard_name, "system")
+        self.author = Author(shard_name, shard_name, "system")
         self._waiting: deque[AccessEvent] = deque()
         self._wake = asyncio.Event()
 
@@ -39,7 +39,7 @@ class ShardJournal:
         self.put(
             AccessEvent(
                 kind,
-                self._author,
+                self.author,
                 self._clock.utc_ns(),
                 RECORDING_REASON,
                 commune=assignment.commune,

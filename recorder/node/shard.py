@@ -28,6 +28,7 @@ from recorder.ingest.pace import Wheel
 from recorder.ingest.stream import IngestMachinery
 from recorder.node.assignments import load_assignments, save_assignments
 from recorder.node.camera import CameraWorker, ShardServices
+from recorder.node.collection import CollectionReports
 from recorder.node.events import EventSink, NoEvents
 from recorder.node.journal import ShardJournal
 from recorder.node.server import ShardServer
@@ -38,6 +39,7 @@ from vms.base import durable
 from vms.base.clock import Clock
 from vms.base.errors import ErrorKind, VmsError
 from vms.base.ids import is_id
+from vms.base.tasks import supervise
 
 log = structlog.get_logger(__name__)
 
@@ -85,18 +87,24 @@ class Shard:
     def __init__(self, settings: ShardSettings, clock: Clock, store: SegmentStore, events: EventSink) -> None:
         self._settings = settings
         self._store = store
+        self._clock = clock
         self._wheel = Wheel()
         self._journal = ShardJournal(events, settings.shard_name, clock)
         machinery = IngestMachinery(clock, self._wheel, ConnectionBudget(clock))
         self._services = ShardServices(machinery, store, self._journal, settings.segment_seconds)
         self._workers: dict[str, CameraWorker] = {}
+        self._assigned: list[CameraAssignment] = []
         self._assigning = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Take up what the shard was last told to record."""
         self._wheel.start()
-        self._tasks.append(asyncio.create_task(self._journal.run(), name="journal"))
+        reports = CollectionReports(
+            self._settings.folder, self._store, self._journal, self._clock, lambda: self._assigned
+        )
+        for name, work in (("journal", self._journal.run), ("collection", reports.run)):
+            self._tasks.append(asyncio.create_task(supervise(name, work, self._clock), name=name))
         await self._apply(await asyncio.to_thread(load_assignments, self._settings.folder))
 
     async def stop(self) -> None:
@@ -163,6 +171,7 @@ class Shard:
 
     async def _apply(self, assignments: list[CameraAssignment]) -> None:
         wanted = {assignment.camera_id: assignment for assignment in assignments}
+        self._assigned = list(wanted.values())
         leaving = [worker for camera_id, worker in self._workers.items() if _replaced(worker, wanted.get(camera_id))]
         for worker in leaving:
             camera_id = worker.assignment.camera_id

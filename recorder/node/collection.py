@@ -1,0 +1,128 @@
+"""What was collected, told to the access log by the hour (LAW-25, LAW-40).
+
+One event per camera and hour that has segments: their number, their bytes, and one digest over the digests of all of
+them, in the order of time. Any later loss or change of a segment contradicts that entry. A segment belongs to the hour
+in which it starts; an hour is told once all its segments are closed. How far this has come is kept in the shard's
+folder, so that a restart leaves nothing out; at worst, after a crash, one hour is told twice in the same words.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import structlog
+
+from access_audit.events import AccessEvent, EventKind
+from recorder.contract.assignment import CameraAssignment
+from recorder.node.journal import RECORDING_REASON, ShardJournal
+from recorder.store.segment import StoredSegment
+from recorder.store.store import SegmentStore
+from vms.base import durable
+from vms.base.clock import NS_PER_SECOND, Clock
+from vms.base.errors import ErrorKind, VmsError
+
+log = structlog.get_logger(__name__)
+
+FILE_NAME = "collected.json"
+HOUR_NS = 3_600 * NS_PER_SECOND
+GRACE_NS = 600 * NS_PER_SECOND
+"""At the end of an hour its last segment is still open: a segment lasts five minutes at most."""
+LONGEST_CATCH_UP_NS = 31 * 24 * HOUR_NS
+CHECK_S = 60.0
+
+
+def digest_of(segments: Iterable[StoredSegment]) -> str:
+    """SHA-256, in hexadecimal, over the digests of these segments in the order of time."""
+    whole = hashlib.sha256()
+    for segment in sorted(segments, key=lambda segment: (segment.start_ns, segment.segment_id)):
+        whole.update(segment.digest)
+    return whole.hexdigest()
+
+
+class CollectionReports:
+    """Tells the log hour after hour. `run` until it is cancelled; `assignments` are the cameras of the moment."""
+
+    def __init__(
+        self,
+        folder: Path,
+        store: SegmentStore,
+        journal: ShardJournal,
+        clock: Clock,
+        assignments: Callable[[], Sequence[CameraAssignment]],
+    ) -> None:
+        self._file = folder / FILE_NAME
+        self._store = store
+        self._journal = journal
+        self._clock = clock
+        self._assignments = assignments
+        self._told_until_ns = 0
+        self._communes: dict[str, str] = {}
+
+    async def run(self) -> None:
+        """Catch up, then tell each hour when it is over."""
+        await asyncio.to_thread(self._load)
+        while True:
+            await self.tell_finished_hours()
+            await self._clock.sleep(CHECK_S)
+
+    async def tell_finished_hours(self) -> None:
+        """Tell every hour that is over and not told yet."""
+        now_ns = self._clock.utc_ns()
+        newest_ns = (now_ns - GRACE_NS) // HOUR_NS * HOUR_NS
+        if not self._told_until_ns:
+            self._told_until_ns = newest_ns - HOUR_NS
+        self._told_until_ns = max(self._told_until_ns, newest_ns - LONGEST_CATCH_UP_NS)
+        while self._told_until_ns < newest_ns:
+            self._communes |= {one.camera_id: one.commune for one in self._assignments()}
+            for camera_id, commune in self._communes.items():
+                await self._tell(camera_id, commune, self._told_until_ns)
+            self._told_until_ns += HOUR_NS
+            # A camera that left is told about for the hour in which it did, then forgotten.
+            self._communes = {one.camera_id: one.commune for one in self._assignments()}
+            await asyncio.to_thread(self._save)
+
+    async def _tell(self, camera_id: str, commune: str, hour_ns: int) -> None:
+        try:
+            segments = await self._store.segments_between(camera_id, hour_ns, hour_ns + HOUR_NS)
+        except VmsError as unknown:
+            if unknown.kind is not ErrorKind.NOT_FOUND:
+                raise
+            return
+        own = [one for one in segments if not one.open and hour_ns <= one.start_ns < hour_ns + HOUR_NS]
+        if not own:
+            return
+        self._journal.put(
+            AccessEvent(
+                EventKind.RECORDING_COLLECTED,
+                self._journal.author,
+                self._clock.utc_ns(),
+                RECORDING_REASON,
+                commune=commune,
+                camera_id=camera_id,
+                range_start_ns=own[0].start_ns,
+                range_end_ns=max(one.end_ns for one in own),
+                details={
+                    "segments": str(len(own)),
+                    "bytes": str(sum(one.bytes for one in own)),
+                    "digest": digest_of(own),
+                },
+            )
+        )
+
+    def _load(self) -> None:
+        try:
+            content = json.loads(self._file.read_bytes())
+            self._told_until_ns = int(content["told_until_ns"])
+            self._communes = {str(camera_id): str(commune) for camera_id, commune in content["cameras"].items()}
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as unreadable:
+            log.error("collection state cannot be read", path=str(self._file), error=repr(unreadable))
+
+    def _save(self) -> None:
+        content = {"told_until_ns": self._told_until_ns, "cameras": self._communes}
+        durable.write_atomic(self._file, json.dumps(content, separators=(",", ":")).encode())
