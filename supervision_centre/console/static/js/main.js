@@ -113,6 +113,7 @@ async function start() {
   }
 }
 
+window.addEventListener("pageshow", (event) => event.persisted && window.location.reload());
 apiEvents.addEventListener("expired", expired);
 apiEvents.addEventListener("offline", lost);
 apiEvents.addEventListener("online", back);

@@ -41,7 +41,7 @@ export function entryRow(entry) {
       h("span", { class: "cell__more", text: entry.operation_label ?? entry.operation }),
     ),
     h("td", {}, h("span", { class: "cell__main", text: entry.camera_name ?? "" }), h("span", { class: "cell__more", text: entry.commune_name ?? "" })),
-    h("td", {}, h("span", { class: "cell__main cell__reason", text: entry.reason_label ?? entry.reason ?? "" }), entry.note && h("span", { class: "cell__more", text: entry.note })),
+    h("td", { class: "cell--reason" }, h("span", { class: "cell__main", text: entry.reason_label ?? entry.reason ?? "" }), entry.note && h("span", { class: "cell__more", text: entry.note })),
     h(
       "td",
       { class: "cell--nowrap" },

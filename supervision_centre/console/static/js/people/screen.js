@@ -12,9 +12,11 @@ const COLUMNS = ["Personne", "Rôle", "Territoire", "État", ""];
 const suspendedAt = (person) => person.suspended_at ?? null;
 const isSuspended = (person) => Boolean(suspendedAt(person)) || person.suspended === true || person.state === "suspended";
 
+const named = (text) => (/^(\d{2,3}|2[AB])$/.test(text) ? `Département ${text}` : text);
+
 function territory(person) {
   const names = person.territories ?? person.communes ?? [];
-  return names.map((one) => (typeof one === "string" ? one : (one.name ?? one.code))).join(", ");
+  return names.map((one) => (typeof one === "string" ? one : (one.name ?? one.code))).map(named).join(", ");
 }
 
 /**
@@ -80,7 +82,7 @@ export function mountPeople(place) {
       h(
         "td",
         {},
-        h("span", { class: suspended ? "state state--off" : "state", text: suspended ? "Suspendue" : "En fonction" }),
+        h("span", { class: suspended ? "state state--off" : "state", text: suspended ? "Compte suspendu" : "En fonction" }),
         at && h("span", { class: "cell__more figures", text: `depuis le ${dateTime(Date.parse(at))}` }),
       ),
       h("td", { class: "cell--end" }, may("people.suspend") && person.id !== currentPerson()?.person.id && actionButton(person, suspended)),
@@ -104,7 +106,7 @@ export function mountPeople(place) {
       confirm: "Suspendre",
       danger: true,
     });
-    if (sure) await act(person, "suspend", `${person.name} est suspendue.`, () => act(person, "restore", "Suspension annulée."));
+    if (sure) await act(person, "suspend", `Le compte de ${person.name} est suspendu.`, () => act(person, "restore", "Suspension annulée."));
   }
 
   async function restore(person) {
@@ -113,7 +115,7 @@ export function mountPeople(place) {
       text: "Cette personne pourra de nouveau se connecter. L’acte est inscrit au journal.",
       confirm: "Rétablir",
     });
-    if (sure) await act(person, "restore", `${person.name} est rétablie dans ses fonctions.`);
+    if (sure) await act(person, "restore", `Le compte de ${person.name} est rétabli.`);
   }
 
   async function act(person, verb, done, undo) {

@@ -111,7 +111,7 @@ class Playback {
     this.#reason = null;
     this.#list.setCurrent(id);
     setText(this.#heading, camera.name);
-    setText(this.#where, [camera.commune_name, camera.authority && `sous l’autorité de ${camera.authority}`].filter(Boolean).join(" · "));
+    setText(this.#where, [camera.commune_name, camera.authority && `Autorité\u00a0: ${camera.authority}`].filter(Boolean).join(" · "));
     this.#video.dataset.camera = id;
     this.#say("Choisissez un instant sur la ligne de temps.");
     this.#view.setCursor(null);
@@ -140,7 +140,7 @@ class Playback {
       if (asked !== this.#asking || this.#stopped) return;
       this.#timeline = readTimeline(answer, now());
       this.#view.setTimeline(this.#timeline);
-      describeGaps(this.#gaps, this.#timeline);
+      describeGaps(this.#gaps, this.#timeline, this.#view.range);
     } catch (error) {
       if (asked === this.#asking && error.status !== 401) setText(this.#gaps, error.text);
     }

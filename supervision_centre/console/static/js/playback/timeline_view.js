@@ -2,7 +2,7 @@
 
 import { now } from "../session.js";
 import { announce, fill, h, setText } from "../ui/dom.js";
-import { clockTime, dateTime, duration, shortTime, utcTime, zoneOffset } from "../ui/format.js";
+import { clockTime, dateTime, duration, plural, shortTime, utcTime, zoneOffset } from "../ui/format.js";
 import { axis, CAUSES, clamped, gapAt, spanAt, zoomed } from "./timeline.js";
 
 const BAND_TOP = 26;
@@ -253,16 +253,20 @@ export class TimelineView {
 }
 
 /**
- * The gaps as a text, for those who do not see the canvas.
+ * The gaps of a stretch as a text, for those who do not see the canvas.
  * @param {HTMLElement} place
  * @param {import("./timeline.js").Timeline} timeline
+ * @param {{startMs: number, endMs: number}} range
  */
-export function describeGaps(place, timeline) {
-  const total = timeline.gaps.reduce((sum, gap) => sum + gap.endMs - gap.startMs, 0);
+export function describeGaps(place, timeline, { startMs, endMs }) {
+  const lengths = timeline.gaps
+    .map((gap) => Math.min(gap.endMs, endMs) - Math.max(gap.startMs, startMs))
+    .filter((length) => length > 0);
+  const total = lengths.reduce((sum, length) => sum + length, 0);
   setText(
     place,
-    timeline.gaps.length === 0
+    lengths.length === 0
       ? "Aucune image manquante sur cette période."
-      : `Images manquantes\u00a0: ${duration(total)} en ${timeline.gaps.length} interruption${timeline.gaps.length > 1 ? "s" : ""}.`,
+      : `Images manquantes\u00a0: ${duration(total)} en ${plural(lengths.length, "interruption")}.`,
   );
 }

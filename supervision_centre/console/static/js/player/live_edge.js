@@ -9,6 +9,8 @@
 const MARGIN_FIRST_S = 0.04;
 const MARGIN_LAST_S = 0.6;
 const JUMP_BEHIND_S = 1;
+const FIRST_JUMP_BEHIND_S = 0.2;
+const FIRST_JUMPS = 3;
 const CATCH_UP_FROM_S = 0.05;
 const JITTER_DECAY = 0.985;
 const BASE_DRIFT_S = 0.0005;
@@ -19,11 +21,13 @@ export class LiveEdge {
   #jitter = 0;
   #frame = 0.1;
   #catchingUp = false;
+  #firstJumps = FIRST_JUMPS;
 
   /** Forget the arrivals, as at a new generation. */
   reset() {
     this.#base = Infinity;
     this.#catchingUp = false;
+    this.#firstJumps = FIRST_JUMPS;
   }
 
   /**
@@ -50,18 +54,21 @@ export class LiveEdge {
   }
 
   /**
-   * What to do, just after an arrival.
+   * What to do, just after an arrival. The first moments, when everything since the last key frame comes at once, are
+   * settled by a jump; later only a long delay is.
    * @param {number} behindS how far the playhead stands behind the end of the buffer
    * @returns {{rate: number, jump: boolean}} `jump` means: go to the end less `target`
    */
   decide(behindS) {
     const excess = behindS - this.target;
-    if (excess > JUMP_BEHIND_S) {
+    if (excess > (this.#firstJumps > 0 ? FIRST_JUMP_BEHIND_S : JUMP_BEHIND_S)) {
       this.#catchingUp = false;
+      this.#firstJumps -= 1;
       return { rate: 1, jump: true };
     }
     if (excess > CATCH_UP_FROM_S) this.#catchingUp = true;
     else if (excess <= 0) this.#catchingUp = false;
+    if (excess <= CATCH_UP_FROM_S) this.#firstJumps = 0;
     return { rate: this.#catchingUp ? 1.1 : 1, jump: false };
   }
 }

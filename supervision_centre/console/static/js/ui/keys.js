@@ -9,6 +9,13 @@ const KEYS = [
     [["1", "2", "3", "4"], "Aller au mur, à la relecture, au journal, aux personnes"],
     [["/"], "Chercher une caméra"],
   ]],
+  ["Relecture", [
+    [["Espace"], "Lire ou arrêter"],
+    [["←", "→"], "Reculer ou avancer de 10 s"],
+    [[",", ";"], "Image précédente, suivante"],
+    [["-", "+"], "Moins vite, plus vite"],
+    [["D"], "Revenir au direct"],
+  ]],
   ["Mur", [
     [["←", "↑", "→", "↓"], "Passer d’une image à l’autre"],
     [["Entrée"], "Agrandir l’image"],
@@ -16,13 +23,6 @@ const KEYS = [
     [["F"], "Plein écran"],
     [["R"], "Relire cette caméra"],
     [["Page ↑", "Page ↓"], "Images précédentes, suivantes"],
-  ]],
-  ["Relecture", [
-    [["Espace"], "Lire ou arrêter"],
-    [["←", "→"], "Reculer ou avancer de 10 s"],
-    [[",", ";"], "Image précédente, suivante"],
-    [["-", "+"], "Moins vite, plus vite"],
-    [["D"], "Revenir au direct"],
   ]],
 ];
 

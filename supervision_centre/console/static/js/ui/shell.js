@@ -110,8 +110,8 @@ function authorityButton(authorities) {
   const text = rest > 0 ? `${shown.join(", ")} et ${plural(rest, "autre")}` : shown.join(", ");
   const button = h(
     "button",
-    { class: "bar__authority", type: "button", title: "Images placées sous l’autorité de…", on: { click: show } },
-    h("span", { class: "bar__authority-label", text: "Sous l’autorité de" }),
+    { class: "bar__authority", type: "button", title: "Autorités sous lesquelles ces images sont visionnées", on: { click: show } },
+    h("span", { class: "bar__authority-label", text: authorities.length > 1 ? "Autorités des images" : "Autorité des images" }),
     h("span", { class: "bar__authority-text", text }),
   );
   return button;

@@ -11,11 +11,14 @@ export const LAYOUTS = [
 ];
 
 /**
- * The smallest layout that holds so many cameras; beyond the largest, the wall has pages.
+ * The smallest layout that holds so many cameras, without its empty rows; beyond the largest, the wall has pages.
  * @param {number} cameras
  * @returns {{tiles: number, columns: number, rows: number}}
  */
-export const layoutFor = (cameras) => LAYOUTS.find((layout) => layout.tiles >= cameras) ?? LAYOUTS[LAYOUTS.length - 1];
+export function layoutFor(cameras) {
+  const layout = LAYOUTS.find(({ tiles }) => tiles >= cameras) ?? LAYOUTS[LAYOUTS.length - 1];
+  return { ...layout, rows: Math.max(1, Math.min(layout.rows, Math.ceil(cameras / layout.columns))) };
+}
 
 /**
  * The tile reached by an arrow.

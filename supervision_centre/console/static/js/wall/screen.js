@@ -13,6 +13,7 @@ import { CameraList } from "./camera_list.js";
 import { causeSentence, FINAL_CAUSES } from "./causes.js";
 import { Leases } from "./leases.js";
 import { Stage } from "./stage.js";
+import { Streams } from "./streams.js";
 import { Tile } from "./tile.js";
 
 const STATUS_EVERY_MS = 10_000;
@@ -33,9 +34,15 @@ export function mountWall(place, parameters) {
 
 class Wall {
   #gateway = new Gateway(currentPerson().gateway_url);
+  #streams = new Streams(this.#gateway, {
+    tile: (camera) => this.#tile(camera),
+    role: (camera) => this.#role(camera),
+    condition: (camera, condition) => this.#list.setCondition(camera, condition),
+    ended: (camera, cause) => this.#streamEnded(camera, cause),
+  });
   #leases = new Leases({
     opened: (session) => this.#opened(session),
-    renewed: (camera, ticket) => this.#renewed(camera, ticket),
+    renewed: (camera, ticket) => this.#streams.renewed(camera, ticket),
     ended: (camera, cause) => this.#sessionEnded(camera, cause),
     refused: (camera, error) => this.#tile(camera)?.stop("refused", { sentence: error.message }),
     unavailable: (error) => this.#unavailable(error),
@@ -54,8 +61,6 @@ class Wall {
   });
   #place;
   #cameras = new Map();
-  #numbers = new Map();
-  #shown = [];
   #large = false;
   #receipts = [];
   #timers = [];
@@ -167,10 +172,9 @@ class Wall {
   }
 
   #arranged(ids, enlarged, large) {
-    this.#shown = ids;
     this.#large = large;
     this.#list.setCurrent(enlarged);
-    for (const [camera, tileNumber] of this.#numbers) this.#gateway.setRole(tileNumber, this.#role(camera));
+    this.#streams.updateRoles();
     const reason = purpose();
     if (reason && !this.#stopped) this.#leases.want(ids, reason);
   }
@@ -181,7 +185,7 @@ class Wall {
   }
 
   #opened(session) {
-    this.#attach(session.camera, session.ticket);
+    this.#streams.attach(session.camera, session.ticket);
     this.#tile(session.camera)?.setReceipt(session.receipt?.index ?? null);
     if (!session.receipt) return;
     if (this.#receipts.length === 0) queueMicrotask(() => this.#showReceipts());
@@ -200,41 +204,13 @@ class Wall {
     );
   }
 
-  #attach(camera, ticket) {
-    const tile = this.#tile(camera);
-    if (!tile) return;
-    this.#detach(camera);
-    const receiver = tile.receiver({ ended: (message) => this.#streamEnded(camera, message.cause) });
-    const status = receiver.status;
-    receiver.status = (message) => {
-      status(message);
-      this.#list.setCondition(camera, message.condition);
-    };
-    tile.show("connecting");
-    this.#numbers.set(camera, this.#gateway.attach(ticket, this.#role(camera), receiver));
-  }
-
-  #detach(camera) {
-    const tileNumber = this.#numbers.get(camera);
-    if (tileNumber === undefined) return;
-    this.#numbers.delete(camera);
-    this.#gateway.detach(tileNumber);
-  }
-
   #drop(tile) {
-    this.#detach(tile.cameraId);
+    this.#streams.detach(tile.cameraId);
     tile.remove();
-  }
-
-  #renewed(camera, ticket) {
-    const tileNumber = this.#numbers.get(camera);
-    if (tileNumber === undefined) this.#attach(camera, ticket);
-    else this.#gateway.renew(tileNumber, ticket);
   }
 
   /** The gateway ended a stream; the centre knows whether the session may go on. */
   #streamEnded(camera, cause) {
-    this.#numbers.delete(camera);
     this.#tile(camera)?.stop("stopped", { sentence: causeSentence(cause), sinceMs: Date.now() });
     if (FINAL_CAUSES.has(cause)) {
       this.#leases.giveUp(camera);
@@ -243,7 +219,7 @@ class Wall {
   }
 
   #sessionEnded(camera, cause) {
-    this.#detach(camera);
+    this.#streams.detach(camera);
     const tile = this.#tile(camera);
     if (cause === "unavailable") tile?.stop("unavailable", { sentence: "Le journal des accès ne répond pas." });
     else tile?.stop("stopped", { sentence: causeSentence(cause), sinceMs: Date.now() });
@@ -271,8 +247,8 @@ class Wall {
 
   #purposeChanged = () => {
     if (purpose() === null || this.#stopped) return;
+    if (this.#stage.tiles.length > 0) passingNotice(`Finalité\u00a0: ${purpose().label}`);
     this.#begin();
-    passingNotice(`Finalité\u00a0: ${purpose().label}`);
   };
 
   #seen = () => {

@@ -68,11 +68,18 @@ export class Tile {
     return this.#camera.id;
   }
 
-  /** What the gateway tells of this tile goes in here. */
-  receiver({ ended }) {
+  /**
+   * What the gateway tells of this tile goes in here.
+   * @param {{ended: (message: any) => void, condition: (condition: string) => void}} on
+   * @returns {import("../player/gateway.js").Receiver}
+   */
+  receiver({ ended, condition }) {
     return {
       stream: () => {},
-      status: (message) => this.status(message),
+      status: (message) => {
+        this.status(message);
+        condition(message.condition);
+      },
       lag: (message) => this.#late(message.dropped ?? 0),
       init: (frame) => this.#player.init(frame),
       fragment: (frame) => {

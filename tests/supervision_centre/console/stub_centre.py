@@ -1,0 +1,354 @@
+"""A small centre and gateway that speak the documented interfaces, for tests of the console alone.
+
+    python -m tests.supervision_centre.console.stub_centre [--port 8080] [--cameras 12]
+
+prints one line of JSON with its address, and serves until it is stopped. `POST /stub` switches its faults on and off.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hashlib
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from supervision_centre.access.purposes import VERSIONS
+from supervision_centre.console import STATIC_FOLDER
+from tests.supervision_centre.console.stub_film import load_film
+from tests.supervision_centre.console.stub_media import MediaState, media_app, utc_text
+
+COMMUNES = [
+    ("27229", "Évreux", ["Place du Général-de-Gaulle", "Gare"]),
+    ("27681", "Vernon", ["Pont Clemenceau", "Rue d'Albuféra"]),
+    ("27375", "Louviers", ["Place Thorel", "Halle aux drapiers"]),
+    ("27056", "Bernay", ["Rue Thiers", "Place de la République"]),
+    ("27016", "Les Andelys", ["Place Nicolas-Poussin", "Quai Grimoult"]),
+    ("27467", "Pont-Audemer", ["Rue de la République", "Place Victor-Hugo"]),
+]
+PEOPLE = {
+    "operatrice": ("Camille Lefèvre", "operator", "Opérateur de vidéoprotection", ["cameras", "live", "playback"]),
+    "dpo": ("Nadia Benali", "dpo", "Délégué à la protection des données", ["cameras", "journal", "people.list"]),
+    "superviseur": (
+        "Marc Auger",
+        "supervisor",
+        "Superviseur du centre",
+        ["cameras", "live", "playback", "people.list", "people.suspend"],
+    ),
+}
+KIND_LABELS = {"live.opened": "Ouverture d'une image en direct", "playback.opened": "Ouverture d'images enregistrées"}
+PASSWORD = "demonstration"
+GAP_LABELS = {"link": "Liaison avec la commune interrompue", "camera": "Caméra sans réponse"}
+
+
+class StubCentre:
+    """Everything the stub remembers."""
+
+    def __init__(self, cameras: int) -> None:
+        self.media = MediaState(load_film("street_352x288_h264.mp4"), load_film("street_768x576_h264.mp4"))
+        names = [(code, commune, name) for code, commune, streets in COMMUNES for name in streets]
+        self.cameras = [
+            {"id": f"cam_{index + 1}", "name": name, "commune": code, "commune_name": commune}
+            for index, (code, commune, name) in enumerate((names * 4)[:cameras])
+        ]
+        started = time.time()
+        self.media.gaps = [(started - 1500, started - 1260, "link"), (started - 420, started - 405, "camera")]
+        self.recorded_from = started - 7200
+        self.logged_in = ""
+        self.failed_logins = 0
+        self.audit_down = False
+        self.closed: list[str] = []
+        self.suspended: dict[str, float] = {}
+        self.entries: list[dict[str, Any]] = []
+        self.serial = 1192
+        self.origin = self.media_url = ""
+
+    def record(self, kind: str, camera: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Write an entry; its receipt."""
+        self.serial += 1
+        leaf = hashlib.sha256(str(self.serial).encode()).hexdigest()
+        place = next(one for one in self.cameras if one["id"] == camera)
+        purposes = {one.code: one.label for one in VERSIONS[-1].purposes}
+        ranged = {"start": body["from"], "end": body["to"]} if "from" in body else None
+        self.entries.insert(
+            0,
+            {
+                "index": self.serial, "at": utc_text(time.time()), "kind": kind, "kind_label": KIND_LABELS[kind],
+                "operation": "consultation", "operation_label": "Consultation", "person": PEOPLE[self.logged_in][0],
+                "role": PEOPLE[self.logged_in][2], "reason": body["purpose"],
+                "reason_label": purposes[body["purpose"]], "note": body.get("note", ""), "camera": camera,
+                "camera_name": place["name"], "commune": place["commune"], "commune_name": place["commune_name"],
+                "range": ranged, "leaf": leaf,
+            },
+        )  # fmt: skip
+        return {"index": self.serial, "leaf": leaf}
+
+    def session(self, kind: str, camera: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Open a viewing session."""
+        receipt = self.record(kind, camera, body)
+        session = f"view_{self.serial}"
+        return {"session_id": session, "camera": camera, **self.ticket(session, camera), "receipt": receipt}
+
+    def ticket(self, session: str, camera: str) -> dict[str, str]:
+        """A fresh ticket of a session."""
+        ticket = f"ticket.{session}.{time.monotonic_ns()}"
+        self.media.tickets[ticket] = (session, camera)
+        return {"ticket": ticket, "expires_at": utc_text(time.time() + 10)}
+
+    def renew(self, sessions: list[str]) -> dict[str, Any]:
+        """Fresh tickets for the sessions that go on."""
+        cameras = dict(self.media.tickets.values())
+        alive = [one for one in sessions if one in cameras and one not in self.closed]
+        ended = [{"session_id": one, "cause": "closed"} for one in sessions if one not in alive]
+        return {"sessions": [{"session_id": one, **self.ticket(one, cameras[one])} for one in alive], "ended": ended}
+
+
+def refusal(status: int, code: str, message: str, hint: str = "", **headers: str) -> JSONResponse:
+    """An error of the API."""
+    return JSONResponse({"code": code, "message": message, "hint": hint}, status, headers)
+
+
+def audit_refusal() -> JSONResponse:
+    """The answer while the writer of the journal is down."""
+    sentence = "Le journal des accès ne répond pas : aucune image ne peut être montrée."
+    return refusal(503, "audit.unavailable", sentence, "Les images reviendront d'elles-mêmes.")
+
+
+def centre_app(centre: StubCentre) -> Starlette:
+    """The centre of the stub."""
+
+    async def login(request: Request) -> Response:
+        body = await request.json()
+        if centre.failed_logins >= 5:
+            return refusal(429, "login.throttled", "Trop d'essais.", **{"Retry-After": "3"})
+        if body["login"] not in PEOPLE or body["password"] != PASSWORD:
+            centre.failed_logins += 1
+            return refusal(401, "login.refused", "Identifiant ou mot de passe incorrect.")
+        centre.logged_in, centre.failed_logins = body["login"], 0
+        return Response(status_code=204)
+
+    async def logout(_: Request) -> Response:
+        centre.logged_in = ""
+        return Response(status_code=204)
+
+    async def me(_: Request) -> Response:
+        if not centre.logged_in:
+            return refusal(401, "session.none", "Vous n'êtes pas connecté.")
+        name, role, label, rights = PEOPLE[centre.logged_in]
+        return JSONResponse(
+            {
+                "person": {"id": f"per_{centre.logged_in}", "name": name, "role": role, "role_label": label},
+                "communes": [{"code": code, "name": commune} for code, commune, _ in COMMUNES],
+                "authorities": [authority(commune) for _, commune, _ in COMMUNES],
+                "rights": rights, "csrf": "jeton", "demo": True, "server_time": utc_text(time.time()),
+                "gateway_url": centre.media_url.replace("http", "ws"), "media_url": centre.media_url,
+                "purposes": [{"code": one.code, "label": one.label} for one in VERSIONS[-1].purposes],
+            }
+        )  # fmt: skip
+
+    async def cameras(_: Request) -> Response:
+        return JSONResponse({"cameras": [listed(centre, one) for one in centre.cameras]})
+
+    async def open_live(request: Request) -> Response:
+        if centre.audit_down:
+            return audit_refusal()
+        body = await request.json()
+        sessions = [centre.session("live.opened", camera, body) for camera in body["cameras"]]
+        return JSONResponse({"sessions": sessions, "refused": []})
+
+    async def open_playback(request: Request) -> Response:
+        if centre.audit_down:
+            return audit_refusal()
+        body = await request.json()
+        return JSONResponse(centre.session("playback.opened", body["camera"], body))
+
+    async def renew(request: Request) -> Response:
+        if centre.audit_down:
+            return audit_refusal()
+        return JSONResponse(centre.renew((await request.json())["sessions"]))
+
+    async def close(request: Request) -> Response:
+        sessions = (await request.json())["sessions"]
+        centre.closed += sessions
+        for ticket, (session, _) in list(centre.media.tickets.items()):
+            if session in sessions:
+                del centre.media.tickets[ticket]
+        return Response(status_code=204)
+
+    async def timeline(_: Request) -> Response:
+        edges = [centre.recorded_from, *(at for start, end, _ in centre.media.gaps for at in (start, end)), time.time()]
+        spans = [{"start": utc_text(a), "end": utc_text(b)} for a, b in zip(edges[::2], edges[1::2], strict=True)]
+        gaps = [
+            {"start": utc_text(a), "end": utc_text(b), "cause": cause, "label": GAP_LABELS[cause], "repaired": False}
+            for a, b, cause in centre.media.gaps
+        ]
+        return JSONResponse({"spans": spans, "gaps": gaps})
+
+    async def journal(request: Request) -> Response:
+        query = request.query_params
+        before = int(query.get("before") or 10**9)
+        wanted = {name: query[name] for name in ("camera", "commune", "operation") if query.get(name)}
+        found = [
+            one for one in centre.entries
+            if one["index"] < before and all(one[name] == value for name, value in wanted.items())
+        ]  # fmt: skip
+        page = found[: int(query.get("limit", "50"))]
+        return JSONResponse({"entries": page, "next": page[-1]["index"] if len(found) > len(page) else None})
+
+    async def proof(request: Request) -> Response:
+        return JSONResponse({"index": int(request.path_params["index"]), "hashes": ["00" * 32], "checkpoint": "…"})
+
+    async def people(_: Request) -> Response:
+        listed_people = [
+            {
+                "id": f"per_{login}", "login": login, "name": name, "role": role, "role_label": label,
+                "territories": ["27"],
+                "suspended_at": utc_text(centre.suspended[login]) if login in centre.suspended else None,
+            }
+            for login, (name, role, label, _) in PEOPLE.items()
+        ]  # fmt: skip
+        return JSONResponse({"people": listed_people})
+
+    async def judge(request: Request) -> Response:
+        if request.headers.get("x-csrf-token") != "jeton":
+            return refusal(403, "csrf", "La demande ne vient pas de la console.")
+        login = request.path_params["id"].removeprefix("per_")
+        if request.url.path.endswith("suspend"):
+            centre.suspended[login] = time.time()
+        else:
+            centre.suspended.pop(login, None)
+        return Response(status_code=204)
+
+    async def health(_: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def stub(request: Request) -> Response:
+        return JSONResponse(await command(centre, await request.json()))
+
+    async def page(_: Request) -> Response:
+        return FileResponse(STATIC_FOLDER / "index.html")
+
+    policy = Middleware(SecurityHeaders, centre=centre)
+    return Starlette(
+        middleware=[policy],
+        routes=[
+            Route("/", page),
+            Mount("/static", StaticFiles(directory=STATIC_FOLDER)),
+            Route("/api/login", login, methods=["POST"]),
+            Route("/api/logout", logout, methods=["POST"]),
+            Route("/api/me", me),
+            Route("/api/cameras", cameras),
+            Route("/api/cameras/{id}/timeline", timeline),
+            Route("/api/live-sessions", open_live, methods=["POST"]),
+            Route("/api/live-sessions/renew", renew, methods=["POST"]),
+            Route("/api/live-sessions/close", close, methods=["POST"]),
+            Route("/api/playback-sessions", open_playback, methods=["POST"]),
+            Route("/api/playback-sessions/renew", renew, methods=["POST"]),
+            Route("/api/playback-sessions/close", close, methods=["POST"]),
+            Route("/api/journal", journal),
+            Route("/api/journal/{index:int}/proof", proof),
+            Route("/api/people", people),
+            Route("/api/people/{id}/suspend", judge, methods=["POST"]),
+            Route("/api/people/{id}/restore", judge, methods=["POST"]),
+            Route("/api/health", health),
+            Route("/stub", stub, methods=["POST"]),
+        ],
+    )
+
+
+def authority(commune: str) -> str:
+    """Whose images these are."""
+    return f"Maire d'{commune}" if commune[0] in "ÉA" else f"Maire de {commune}"
+
+
+def listed(centre: StubCentre, camera: dict[str, Any]) -> dict[str, Any]:
+    """A camera as the API lists it."""
+    since, cause = centre.media.silent.get(camera["id"], (0.0, ""))
+    status = {"condition": "no_signal" if cause else "live", "since": utc_text(since), "cause": cause, "message": ""}
+    return {**camera, "authority": authority(camera["commune_name"]), "has_sub": True, "state": "in_service",
+            "latitude": None, "longitude": None, "status": status}  # fmt: skip
+
+
+async def command(centre: StubCentre, body: dict[str, Any]) -> dict[str, Any]:
+    """Switch faults; answer what a test may want to know."""
+    media = centre.media
+    for name in ("audit_down", "failed_logins", "logged_in"):
+        if name in body:
+            setattr(centre, name, body[name])
+    if "gateway_down" in body:
+        media.gateway_down = body["gateway_down"]
+        for wall in list(media.walls) if media.gateway_down else []:
+            await wall.close()
+    if "silent" in body:
+        media.silent = {camera: (time.time(), cause) for camera, cause in body["silent"].items()}
+    for wall in list(media.walls):
+        if "restart" in body:
+            await wall.restart(body["restart"])
+        if "lag" in body:
+            await wall.say_lag(body["lag"], 7)
+        if "end" in body:
+            await wall.end(body["end"], body["cause"])
+    return {
+        "opened": media.opened, "closed": centre.closed, "sessions": list(media.tickets.values()),
+        "walls": len(media.walls), "playbacks": media.playbacks, "entries": len(centre.entries),
+    }  # fmt: skip
+
+
+class SecurityHeaders:
+    """The content security policy that the console lives under."""
+
+    def __init__(self, app: ASGIApp, centre: StubCentre) -> None:
+        self._app = app
+        self._centre = centre
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        media = self._centre.media_url
+        policy = (
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src blob:; "
+            f"connect-src 'self' {media} {media.replace('http', 'ws')}; form-action 'self'; base-uri 'none'; "
+            "frame-ancestors 'none'"
+        )
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"content-security-policy", policy.encode())]
+            await send(message)
+
+        await self._app(scope, receive, guarded)
+
+
+async def serve(port: int, cameras: int) -> None:
+    """Serve the centre and the gateway, each on its port."""
+    centre = StubCentre(cameras)
+    servers = [
+        uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=number, log_level="warning", ws="websockets-sansio"))
+        for app, number in ((media_app(centre.media, lambda: centre.origin), 0), (centre_app(centre), port))
+    ]
+    tasks = []
+    for server in servers:
+        tasks.append(asyncio.create_task(server.serve()))
+        while not server.started:
+            await asyncio.sleep(0.01)
+    media_port, centre_port = (server.servers[0].sockets[0].getsockname()[1] for server in servers)
+    centre.media_url, centre.origin = f"http://127.0.0.1:{media_port}", f"http://127.0.0.1:{centre_port}"
+    print(json.dumps({"url": centre.origin}), flush=True)
+    await asyncio.gather(*tasks)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=Path(__file__).name)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--cameras", type=int, default=12)
+    arguments = parser.parse_args()
+    asyncio.run(serve(arguments.port, arguments.cameras))
