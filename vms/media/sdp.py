@@ -31,12 +31,12 @@ _VIDEO_CODECS: Final = {"H264": Codec.H264, "H265": Codec.H265, "HEVC": Codec.H2
 class Track:
     """One media description.
 
-    `kind` is `video`, `audio`, `application` or another word of the camera; `codec` the encoding name in capitals
-    (`H264`, `PCMU`), empty when it is not stated. `parameter_sets` are NAL units without start codes, as offered.
+    `kind` is `video`, `audio`, `application` or another word of the camera; `encoding` the name in capitals (`H264`,
+    `PCMU`), empty when it is not stated. `parameter_sets` are NAL units without start codes, as offered.
     """
 
     kind: str
-    codec: str
+    encoding: str
     payload_type: int
     clock_rate: int
     control: str
@@ -44,13 +44,14 @@ class Track:
     parameter_sets: tuple[bytes, ...] = ()
 
     @property
-    def video_codec(self) -> Codec | None:
+    def codec(self) -> Codec | None:
         """The codec when this is video that can be recorded, else None."""
-        return _VIDEO_CODECS.get(self.codec) if self.kind == "video" else None
+        return _VIDEO_CODECS.get(self.encoding) if self.kind == "video" else None
 
+    @property
     def parameters(self) -> ParameterSets | None:
         """The parameter sets of the offer when they are complete, else None."""
-        codec = self.video_codec
+        codec = self.codec
         if codec is Codec.H264:
             kinds = [(h264.nal_type(nal[0]), nal) for nal in self.parameter_sets]
             return _complete(codec, kinds, (None, h264.NAL_SPS, h264.NAL_PPS))
@@ -69,7 +70,7 @@ class SessionDescription:
 
     def video(self) -> Track | None:
         """The first track that can be recorded, else None. Sound and metadata are never chosen (LAW-12)."""
-        return next((track for track in self.tracks if track.video_codec is not None), None)
+        return next((track for track in self.tracks if track.codec is not None), None)
 
 
 @dataclass(slots=True)
@@ -107,13 +108,13 @@ def parse_sdp(text: str | bytes) -> SessionDescription:
     return SessionDescription(control, tuple(_track(draft) for draft in drafts))
 
 
-def resolve_control(base: str, content_base: str, control: str) -> str:
+def resolve_control(base: str, content_base: str | None, control: str) -> str:
     """The address of a control attribute, seen from the `Content-Base` (or the request's address `base`).
 
     An absolute control stands for itself, `*` or nothing for the base. A relative one is appended behind a slash, as
     cameras mean it, also where the base has no slash at its end or holds a query.
     """
-    origin = content_base.strip() or base
+    origin = (content_base or "").strip() or base
     if not control or control == "*":
         return origin
     if urlsplit(control).scheme in {"rtsp", "rtsps", "rtspu"}:
@@ -128,8 +129,8 @@ def build_sdp(tracks: tuple[Track, ...], *, name: str = "camera", address: str =
     lines = ["v=0", f"o=- 0 0 IN IP4 {address}", f"s={name}", f"c=IN IP4 {address}", "t=0 0", "a=control:*"]
     for track in tracks:
         lines.append(f"m={track.kind} 0 RTP/AVP {track.payload_type}")
-        if track.codec:
-            lines.append(f"a=rtpmap:{track.payload_type} {track.codec}/{track.clock_rate}")
+        if track.encoding:
+            lines.append(f"a=rtpmap:{track.payload_type} {track.encoding}/{track.clock_rate}")
         settings = {**track.fmtp, **_offered_parameter_sets(track)}
         if settings:
             joined = ";".join(f"{key}={value}" for key, value in settings.items())
@@ -177,15 +178,15 @@ def _track(draft: _Draft) -> Track:
     offered = [number for text in draft.formats if 0 <= (number := _number(text)) <= 127]
     known = [number for number in offered if draft.encodings.get(number, ("",))[0] in _VIDEO_CODECS]
     payload_type = (known or offered or list(draft.encodings) or [-1])[0]
-    codec, clock_rate = draft.encodings.get(payload_type, ("", 0))
+    encoding, clock_rate = draft.encodings.get(payload_type, ("", 0))
     fmtp = draft.fmtps.get(payload_type, {})
     return Track(
-        draft.kind, codec, payload_type, clock_rate or 90_000, draft.control, fmtp, _parameter_sets(codec, fmtp)
+        draft.kind, encoding, payload_type, clock_rate or 90_000, draft.control, fmtp, _parameter_sets(encoding, fmtp)
     )
 
 
-def _parameter_sets(codec: str, fmtp: Mapping[str, str]) -> tuple[bytes, ...]:
-    video = _VIDEO_CODECS.get(codec)
+def _parameter_sets(encoding: str, fmtp: Mapping[str, str]) -> tuple[bytes, ...]:
+    video = _VIDEO_CODECS.get(encoding)
     keys = ("sprop-parameter-sets",) if video is Codec.H264 else ("sprop-vps", "sprop-sps", "sprop-pps")
     found = []
     for text in ",".join(fmtp.get(key, "") for key in keys).split(",")[:MAX_PARAMETER_SETS]:
@@ -203,7 +204,7 @@ def _offered_parameter_sets(track: Track) -> dict[str, str]:
     encoded = [base64.b64encode(nal).decode() for nal in track.parameter_sets]
     if not encoded:
         return {}
-    if track.video_codec is Codec.H264:
+    if track.codec is Codec.H264:
         return {"sprop-parameter-sets": ",".join(encoded)}
     names = {h265.NAL_VPS: "sprop-vps", h265.NAL_SPS: "sprop-sps", h265.NAL_PPS: "sprop-pps"}
     pairs = zip(track.parameter_sets, encoded, strict=True)

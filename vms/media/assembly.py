@@ -1,0 +1,135 @@
+"""Joining the NAL units of one stream into access units: the part that is the same for every packetisation.
+
+Rules
+- An access unit ends with the RTP marker or, where a camera sets none, with the next time stamp.
+- A camera that sets the marker on every slice is found out by its second slice, and its marker is ignored from then on.
+- Parameter sets that come alone are kept for the next picture, since nothing can be shown of them.
+- What is missing is counted and marks the access unit damaged; nothing is thrown away for it.
+
+Source: RFC 6184 5.1 and 5.3, RFC 7798 4.1, ITU-T H.264 7.4.1.2 and H.265 7.4.2.4.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from vms.media import h264, h265
+from vms.media.access_unit import AccessUnit, Codec, ParameterSets
+from vms.media.bits import BitReader, unescape
+from vms.media.errors import MediaError, MediaErrorCode
+
+MAX_CHUNKS: Final = 65_536
+MAX_PICTURE_PARAMETER_SETS: Final = 16
+_PARAMETER_KINDS: Final = {
+    Codec.H264: (-1, h264.NAL_SPS, h264.NAL_PPS),
+    Codec.H265: (h265.NAL_VPS, h265.NAL_SPS, h265.NAL_PPS),
+}
+
+
+class Assembly:
+    """The access unit that is being joined, and the parameter sets in force.
+
+    Fields are open to the depacketisers of this package: a method call for each of hundreds of packets a second and
+    camera is what the recorder's budget cannot pay.
+    """
+
+    __slots__ = (
+        "_codec", "_kinds", "_sets", "access_unit_bytes", "chunks", "damaged", "has_slice", "key", "last_timestamp",
+        "marker_is_trusted", "parameters", "size", "timestamp",
+    )  # fmt: skip
+
+    def __init__(self, codec: Codec, parameters: ParameterSets | None, access_unit_bytes: int) -> None:
+        self._codec = codec
+        self._kinds = _PARAMETER_KINDS[codec]
+        self._sets: list[tuple[int, bytes]] = []
+        self.access_unit_bytes = access_unit_bytes
+        self.parameters = parameters
+        self.chunks: list[bytes | memoryview] = []
+        self.size = 0
+        self.key = False
+        self.has_slice = False
+        self.damaged = False
+        self.marker_is_trusted = True
+        self.timestamp = -1
+        self.last_timestamp = -1
+
+    def add_nal(self, nal: memoryview, kind: int) -> None:
+        """Add one whole NAL unit."""
+        length = len(nal)
+        self.chunks.append(length.to_bytes(4, "big"))
+        self.chunks.append(nal)
+        self.size += length + 4
+        if kind in self._kinds:
+            self._sets.append((kind, bytes(nal)))
+        else:
+            self.note_start(nal, kind)
+        self.check_size()
+
+    def note_start(self, nal: memoryview, kind: int) -> None:
+        """See what the first bytes of a NAL unit mean for its access unit."""
+        if self._codec is Codec.H264:
+            if kind <= h264.NAL_IDR:
+                self._note_slice(first=len(nal) > 1 and nal[1] >= 0x80, key=kind == h264.NAL_IDR)
+        elif h265.is_slice(kind):
+            irap = h265.NAL_IRAP_FIRST <= kind <= h265.NAL_IRAP_LAST
+            self._note_slice(first=len(nal) > 2 and nal[2] >= 0x80, key=irap)
+
+    def _note_slice(self, *, first: bool, key: bool) -> None:
+        if not self.has_slice:
+            self.has_slice = True
+            if not first and self.timestamp == self.last_timestamp and not self.damaged:
+                self.marker_is_trusted = False
+                self.damaged = True
+        self.key = self.key or key
+
+    def check_size(self) -> None:
+        """MediaError when one picture grows beyond any that a camera makes."""
+        if self.size > self.access_unit_bytes or len(self.chunks) > MAX_CHUNKS:
+            raise MediaError(MediaErrorCode.ACCESS_UNIT_TOO_LARGE, f"{self.size} bytes in {len(self.chunks)} parts")
+
+    def close(self) -> AccessUnit | None:
+        """The access unit that is complete now, if it shows anything and can be decoded."""
+        if not self.chunks:
+            return None
+        if self._sets:
+            self._adopt_parameter_sets()
+        if not self.has_slice:
+            return None
+        unit = None
+        if self.parameters is not None:
+            unit = AccessUnit(self.timestamp, self.chunks, self.size, self.key, self.parameters, self.damaged)
+            self.damaged = False
+        self.last_timestamp = self.timestamp
+        self.chunks = []
+        self.size = 0
+        self.key = False
+        self.has_slice = False
+        return unit
+
+    def _adopt_parameter_sets(self) -> None:
+        vps_kind, sps_kind, pps_kind = self._kinds
+        found = self._sets
+        self._sets = []
+        known = self.parameters
+        vps = next((nal for kind, nal in found if kind == vps_kind), known.vps if known else b"")
+        sps = next((nal for kind, nal in found if kind == sps_kind), known.sps if known else b"")
+        fresh = [nal for kind, nal in found if kind == pps_kind]
+        kept = list(known.pps) if known is not None and sps == known.sps else []
+        pps = _merged(kept, fresh, self._codec) if fresh else tuple(known.pps if known else ())
+        complete = sps and pps and (vps or self._codec is Codec.H264)
+        if complete and (known is None or (vps, sps, pps) != (known.vps, known.sps, known.pps)):
+            self.parameters = ParameterSets(self._codec, vps, sps, pps)
+
+
+def _merged(kept: list[bytes], fresh: list[bytes], codec: Codec) -> tuple[bytes, ...]:
+    """Picture parameter sets by their number: a new one replaces the old one of the same number."""
+    by_number = {_pps_number(nal, codec): nal for nal in [*kept, *fresh]}
+    return tuple(list(by_number.values())[-MAX_PICTURE_PARAMETER_SETS:])
+
+
+def _pps_number(nal: bytes, codec: Codec) -> int:
+    header = 1 if codec is Codec.H264 else 2
+    try:
+        return BitReader(unescape(nal[header : header + 8])).ue(255)
+    except MediaError:
+        return -1
