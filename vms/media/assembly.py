@@ -82,10 +82,11 @@ class Assembly:
                 self.damaged = True
         self.key = self.key or key
 
-    def check_size(self) -> None:
-        """MediaError when one picture grows beyond any that a camera makes."""
-        if self.size > self.access_unit_bytes or len(self.chunks) > MAX_CHUNKS:
-            raise MediaError(MediaErrorCode.ACCESS_UNIT_TOO_LARGE, f"{self.size} bytes in {len(self.chunks)} parts")
+    def check_size(self, open_bytes: int = 0) -> None:
+        """MediaError when one picture, with the bytes of a NAL unit that is still open, grows beyond any of a camera."""
+        size = self.size + open_bytes
+        if size > self.access_unit_bytes or len(self.chunks) > MAX_CHUNKS:
+            raise MediaError(MediaErrorCode.ACCESS_UNIT_TOO_LARGE, f"{size} bytes in {len(self.chunks)} parts")
 
     def close(self) -> AccessUnit | None:
         """The access unit that is complete now, if it shows anything and can be decoded."""
