@@ -29,6 +29,7 @@ from cameras.simulator.spec import (
 )
 from cameras.simulator.wheel import TICK_NS, Wheel
 from vms.base.clock import NS_PER_SECOND
+from vms.media.errors import MediaError
 from vms.media.packetise import AccessUnitPlan, interleave_access_unit
 from vms.media.rtcp import build_bye, build_sender_report
 from vms.media.rtsp import InterleavedFrame
@@ -112,12 +113,21 @@ class Playback:
         if self._frozen or (self._frames and utc_ns - reel.due_ns(self._number) > STALL_NS):
             self._frozen = False
             self._number = reel.key_from(reel.first_due(utc_ns))
-        while reel.due_ns(self._number) <= utc_ns:
+        try:
+            self._send_due(now_ns, faults)
+        except MediaError as error:
+            log.error("film is damaged", film=reel.film.path.name, error=error.detail)
+            self.cut()
+            return
+        self._schedule()
+
+    def _send_due(self, now_ns: int, faults: AbstractSet[Fault]) -> None:
+        utc_ns = self.wheel.utc_ns(now_ns)
+        while self.stream.reel.due_ns(self._number) <= utc_ns:
             if now_ns >= self._report_due_ns and Fault.NO_SENDER_REPORT not in faults:
                 self._report(now_ns)
             self._send(faults)
             self._number += 1
-        self._schedule()
 
     def _is_in_trouble(self, faults: AbstractSet[Fault], now_ns: int) -> bool:
         """Faults that keep the stream from going on after `TROUBLE_AFTER_NS`."""

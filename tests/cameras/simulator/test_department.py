@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import re
 import signal
 import sys
@@ -93,7 +94,8 @@ async def test_a_taken_address_is_refused_with_a_sentence_and_leaves_nothing_ope
 
 async def test_the_command_runs_a_department_that_plays_until_it_is_told_to_stop():
     command = [sys.executable, "-m", "vms.app.cli.main", "simulate", "department", "--communes", "1", "--cameras", "2"]
-    options = ["--base", "127.27.128.0/17", "--fault", "no_sender_report@1.2", "--instant-key", "--json"]
+    network = f"127.{64 + os.getpid() % 128}"
+    options = ["--base", f"{network}.0.0/16", "--fault", "no_sender_report@1.2", "--instant-key", "--json"]
     process = await asyncio.create_subprocess_exec(*command, *options, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
     try:
@@ -108,7 +110,7 @@ async def test_the_command_runs_a_department_that_plays_until_it_is_told_to_stop
             process.kill()
         await process.wait()
     assert client.said_bye
-    assert [camera["address"] for camera in said["cameras"]] == ["127.27.129.1", "127.27.129.2"]
+    assert [camera["address"] for camera in said["cameras"]] == [f"{network}.1.1", f"{network}.1.2"]
     assert said["cameras"][1]["faults"] == ["no_sender_report"]
     assert "password" not in said["cameras"][0]
 
