@@ -76,11 +76,28 @@ class CameraClock:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """Both clocks just after a read, and its newest media time."""
+    """Both clocks just after a read, and what it gave."""
 
     utc_ns: int
     monotonic_ns: int
-    newest_90k: int
+    units: Sequence[AccessUnit]
+
+    @property
+    def newest_90k(self) -> int:
+        """The media time of the last unit."""
+        return self.units[-1].rtp_timestamp
+
+    def stretch_from(self, unit: AccessUnit) -> tuple[int, bool]:
+        """The last media time that follows `unit` without a leap, and whether that is the newest of this read."""
+        end_90k = unit.rtp_timestamp
+        begun = False
+        for other in self.units:
+            begun = begun or other is unit
+            if begun:
+                if not -PAUSE_90K < other.rtp_timestamp - end_90k < PAUSE_90K:
+                    return end_90k, False
+                end_90k = other.rtp_timestamp
+        return end_90k, True
 
 
 class Timeline:
@@ -98,7 +115,7 @@ class Timeline:
         self._latest_90k = 0
         self._latest_capture_ns = 0
         self._interval_90k = _DEFAULT_INTERVAL_90K
-        self._read = _Read(0, 0, 0)
+        self._read = _Read(0, 0, ())
         self._delays = _Delays()
 
     def restart(self) -> None:
@@ -109,14 +126,14 @@ class Timeline:
         """Place the units of one read; `read_…` are both clocks just after it."""
         if not units:
             return []
-        read = _Read(read_utc_ns, read_monotonic_ns, units[-1].rtp_timestamp)
+        read = _Read(read_utc_ns, read_monotonic_ns, units)
         starts = not self._mapped
         if starts:
             self._latest_90k = units[0].rtp_timestamp
-            self._begin(self._latest_90k, read)
+            self._begin(units[0], read)
         else:
             self._observe(read)
-        self._read = read
+        self._read = _Read(read_utc_ns, read_monotonic_ns, ())
         return self._place(units, read, starts=starts)
 
     def measure_camera_clock(self, report: SenderReport) -> None:
@@ -164,7 +181,7 @@ class Timeline:
         assert self._step_since_ns is not None
         if not unit.key and read.monotonic_ns - self._step_since_ns < KEY_FRAME_WAIT_NS:
             return False
-        self._begin(media_90k, read)
+        self._begin(unit, read)
         return True
 
     def _want_step(self, read: _Read) -> None:
@@ -172,13 +189,14 @@ class Timeline:
             self._step_since_ns = read.monotonic_ns
             self.steps += 1
 
-    def _begin(self, media_90k: int, read: _Read) -> None:
+    def _begin(self, unit: AccessUnit, read: _Read) -> None:
         """Start a run at a unit of this read."""
-        if 0 <= read.newest_90k - media_90k < PAUSE_90K:
-            offset_ns = read.utc_ns - _ns(read.newest_90k)
-        else:
-            # More leaps follow in this batch, so its newest unit says nothing of this one.
-            offset_ns = min(read.utc_ns, self._latest_capture_ns + _ns(self._interval_90k)) - _ns(media_90k)
+        media_90k = unit.rtp_timestamp
+        stretch_end_90k, is_newest = read.stretch_from(unit)
+        offset_ns = read.utc_ns - _ns(stretch_end_90k)
+        if not is_newest and self._latest_capture_ns:
+            # The read tells when its newest unit came, not when this stretch of it ended: that is where it began.
+            offset_ns = min(offset_ns, self._latest_capture_ns + _ns(self._interval_90k) - _ns(media_90k))
         set_back = read.utc_ns < self._latest_capture_ns - STEP_NS
         if not set_back:
             offset_ns = max(offset_ns, self._latest_capture_ns + NS_PER_MS - _ns(media_90k))

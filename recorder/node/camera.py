@@ -31,7 +31,6 @@ from vms.base.clock import NS_PER_SECOND
 
 log = structlog.get_logger(__name__)
 
-LINGER_S = 30.0
 LONGEST_WAIT_S = 1.0
 
 
@@ -42,8 +41,8 @@ class ShardServices:
     machinery: IngestMachinery
     store: SegmentStore
     journal: ShardJournal
-    segment_seconds: float = 60.0
-    linger_s: float = LINGER_S
+    segment_seconds: float
+    linger_s: float
 
 
 @dataclass(slots=True)

@@ -107,7 +107,7 @@ class CollectionReports:
                 range_end_ns=max(one.end_ns for one in own),
                 details={
                     "segments": str(len(own)),
-                    "bytes": str(sum(one.bytes for one in own)),
+                    "bytes": str(sum(one.size_bytes for one in own)),
                     "digest": digest_of(own),
                 },
             )

@@ -12,7 +12,7 @@ class ShardSettings:
 
     `folder` holds the lock, the index, the media and the assignments; no other process writes there. `socket` is the
     Unix socket of its clients. `segment_seconds` is the length that a segment aims at; below `minimum_free_bytes`
-    of free disk nothing more is recorded.
+    of free disk nothing more is recorded. A small stream that nobody watches any more is kept for `linger_seconds`.
     """
 
     shard_name: str
@@ -20,3 +20,4 @@ class ShardSettings:
     socket: Path
     segment_seconds: int = 60
     minimum_free_bytes: int = 2 << 30
+    linger_seconds: float = 30.0

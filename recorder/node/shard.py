@@ -91,7 +91,9 @@ class Shard:
         self._wheel = Wheel()
         self._journal = ShardJournal(events, settings.shard_name, clock)
         machinery = IngestMachinery(clock, self._wheel, ConnectionBudget(clock))
-        self._services = ShardServices(machinery, store, self._journal, settings.segment_seconds)
+        self._services = ShardServices(
+            machinery, store, self._journal, settings.segment_seconds, settings.linger_seconds
+        )
         self._workers: dict[str, CameraWorker] = {}
         self._assigned: list[CameraAssignment] = []
         self._assigning = asyncio.Lock()

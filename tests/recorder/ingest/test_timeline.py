@@ -159,6 +159,15 @@ def test_a_step_of_the_servers_clock_starts_a_new_run():
     assert abs(camera.errors_ns[-1]) < 50 * NS_PER_MS
 
 
+def test_a_camera_that_first_sends_a_long_group_is_dated_by_its_newest_picture():
+    """Some send everything since the last key frame at once."""
+    camera = Camera(Timeline())
+    camera.run(150, per_read=150)
+    camera.run(100)
+    assert len(camera.runs) == 1
+    assert max(map(abs, camera.errors_ns)) < 50 * NS_PER_MS
+
+
 def test_a_pause_starts_a_new_run_on_the_same_map():
     camera = Camera(Timeline())
     camera.run(250)
