@@ -1,8 +1,8 @@
 """One ONVIF device behind one adapter: identity, clock and streams, each call with a deadline.
 
 Rules: the camera's own clock signs the digest (WS-UsernameToken is dated), every address that it gives is put at the
-address that answered, Media2 is asked before Media, and whatever the camera or the library does wrong becomes one
-VmsError of kind camera with a French sentence.
+address that answered, and whatever the camera or the library does wrong becomes one VmsError of kind camera with a
+French sentence.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ import structlog
 import zeep.exceptions
 from defusedxml.common import DefusedXmlException
 from lxml.etree import LxmlError
-from onvif import ONVIFAuthError, ONVIFCamera, ONVIFError
+from onvif import ONVIFCamera, ONVIFError
+from onvif.exceptions import ONVIFAuthError
 
 from vms.base.errors import ErrorKind, VmsError
 
@@ -28,7 +29,6 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 CALL_DEADLINE_S: Final = 10.0
 MAX_PROFILES: Final = 32
-_MEDIA2 = "http://www.onvif.org/ver20/media/wsdl"
 _SETUP: Final = {"Stream": "RTP-Unicast", "Transport": {"Protocol": "RTSP"}}
 
 
@@ -88,26 +88,8 @@ class OnvifDevice:
 
     async def streams(self) -> list[DeviceStream]:
         """Every video profile, the largest picture first."""
-        if _MEDIA2 in self._client.xaddrs:
-            try:
-                found = await self._media2_streams()
-            except VmsError as refused:
-                log.warning("media2 refused, media is asked", host=self._host, detail=refused.detail)
-                found = await self._media_streams()
-        else:
-            found = await self._media_streams()
+        found = await self._media_streams()
         return sorted(found, key=lambda stream: -stream.pixels)
-
-    async def _media2_streams(self) -> list[DeviceStream]:
-        media = await self._call(self._client.create_media2_service())
-        profiles = await self._call(media.GetProfiles({"Type": ["VideoEncoder"]}))
-        found = []
-        for profile in list(profiles or [])[:MAX_PROFILES]:
-            encoder = getattr(profile.Configurations, "VideoEncoder", None)
-            if encoder is not None:
-                uri = await self._call(media.GetStreamUri({"Protocol": "RTSP", "ProfileToken": profile.token}))
-                found.append(self._stream(profile.token, _text(uri), encoder))
-        return found
 
     async def _media_streams(self) -> list[DeviceStream]:
         media = await self._call(self._client.create_media_service())

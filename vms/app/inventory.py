@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -17,9 +18,9 @@ from vms.base.database import Database
 @asynccontextmanager
 async def open_inventory(folder: DataFolder) -> AsyncIterator[tuple[Inventory, Database]]:
     """The inventory and its database, closed at the end of the block."""
-    database = Database(folder.database_url)
+    database = await asyncio.to_thread(Database, folder.database_url)
     try:
-        yield Inventory(database, open_vault(folder.credential_key), SystemClock()), database
+        yield Inventory(database, await asyncio.to_thread(open_vault, folder.credential_key), SystemClock()), database
     finally:
         await database.close()
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -30,10 +31,11 @@ async def _make_tables(engine: AsyncEngine) -> None:
 
 @pytest.fixture
 async def inventory(tmp_path: Path) -> AsyncIterator[Inventory]:
-    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'centre.sqlite'}")
+    database = await asyncio.to_thread(Database, f"sqlite+aiosqlite:///{tmp_path / 'centre.sqlite'}")
     await _make_tables(database.engine)
     await load_communes(database, [Commune(EVREUX, "Évreux", 47_000, "27000", "212702294", "200071454", "CA EPN")])
-    yield Inventory(database, open_vault(tmp_path / "keys" / "credentials.key"), SystemClock())
+    vault = await asyncio.to_thread(open_vault, tmp_path / "keys" / "credentials.key")
+    yield Inventory(database, vault, SystemClock())
     await database.close()
 
 
