@@ -83,7 +83,7 @@ class Assembly:
         self.key = self.key or key
 
     def check_size(self, open_bytes: int = 0) -> None:
-        """MediaError when one picture, with the bytes of a NAL unit that is still open, grows beyond any of a camera."""
+        """MediaError when one picture, with `open_bytes` of a NAL unit still open, grows beyond any of a camera."""
         size = self.size + open_bytes
         if size > self.access_unit_bytes or len(self.chunks) > MAX_CHUNKS:
             raise MediaError(MediaErrorCode.ACCESS_UNIT_TOO_LARGE, f"{size} bytes in {len(self.chunks)} parts")
@@ -110,15 +110,17 @@ class Assembly:
     def _adopt_parameter_sets(self) -> None:
         vps_kind, sps_kind, pps_kind = self._kinds
         found = self._sets
-        self._sets = []
         known = self.parameters
         vps = next((nal for kind, nal in found if kind == vps_kind), known.vps if known else b"")
         sps = next((nal for kind, nal in found if kind == sps_kind), known.sps if known else b"")
         fresh = [nal for kind, nal in found if kind == pps_kind]
         kept = list(known.pps) if known is not None and sps == known.sps else []
         pps = _merged(kept, fresh, self._codec) if fresh else tuple(known.pps if known else ())
-        complete = sps and pps and (vps or self._codec is Codec.H264)
-        if complete and (known is None or (vps, sps, pps) != (known.vps, known.sps, known.pps)):
+        if not (sps and pps and (vps or self._codec is Codec.H264)):
+            del found[:-MAX_PICTURE_PARAMETER_SETS]
+            return
+        self._sets = []
+        if known is None or (vps, sps, pps) != (known.vps, known.sps, known.pps):
             self.parameters = ParameterSets(self._codec, vps, sps, pps)
 
 
