@@ -9,10 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import functools
 import ipaddress
 import socket
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
+
+import structlog
 
 from recorder.ingest.causes import Cause, IngestError
 from recorder.ingest.session import Phase, RedirectedError, RtspSession, VideoTrack
@@ -20,6 +23,8 @@ from vms.media.depacketise import Batch, StreamDemuxer
 from vms.media.errors import MediaError
 from vms.media.rtcp import build_receiver_report
 from vms.media.rtsp import InterleavedFrame, RtspParser
+
+log = structlog.get_logger(__name__)
 
 DEFAULT_PORT = 554
 CONNECT_TIMEOUT_S = 5.0
@@ -56,11 +61,10 @@ def parse_endpoint(url: str) -> Endpoint:
 
 
 class StreamConnection:
-    """A playing stream. `capacity_bytes` is about what its socket buffer holds."""
+    """A playing stream."""
 
     def __init__(self, sock: socket.socket, session: RtspSession, track: VideoTrack, early: bytes) -> None:
         self.socket = sock
-        self.capacity_bytes = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2
         self.keep_alive_s = session.keep_alive_s
         self.track = track
         self._session = session
@@ -71,6 +75,11 @@ class StreamConnection:
         self._unsent = b""
         report = build_receiver_report(_OUR_SSRC)
         self._receiver_report = InterleavedFrame(track.rtcp_channel, report).encode()
+
+    @property
+    def capacity_bytes(self) -> int:
+        """About what the socket holds at present: the system keeps half of its buffer for itself."""
+        return self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2
 
     def read(self, buffer: memoryview) -> tuple[int, Batch | None]:
         """Take what has arrived, without waiting: the number of bytes and what they held.
@@ -96,7 +105,10 @@ class StreamConnection:
         except MediaError as wrong:
             raise IngestError(Cause.PROTOCOL, str(wrong)) from None
         for message in batch.rtsp:
-            answer = self._session.receive(message)
+            try:
+                answer = self._session.receive(message)
+            except RedirectedError:
+                raise IngestError(Cause.CLOSED_BY_CAMERA, "the camera moves the stream") from None
             if answer:
                 self._send(answer)
         return len(data), batch
@@ -166,7 +178,7 @@ async def _connect(endpoint: Endpoint, buffer_bytes: int) -> socket.socket:
             sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
             try:
                 # Before connecting, as the window scale is settled in the first packet.
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
+                _enlarge_buffer(sock, buffer_bytes)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
                 await loop.sock_connect(sock, address)
@@ -181,6 +193,25 @@ async def _connect(endpoint: Endpoint, buffer_bytes: int) -> socket.socket:
     except OSError as failed:
         cause = Cause.TIMEOUT if failed.errno == errno.ETIMEDOUT else Cause.UNREACHABLE
         raise IngestError(cause, f"{failed.strerror}") from None
+
+
+def _enlarge_buffer(sock: socket.socket, wanted_bytes: int) -> None:
+    """Let the socket hold so much, if the system allows it; otherwise leave it to the system, which grows it itself."""
+    if _system_allows(wanted_bytes):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, wanted_bytes)
+
+
+@functools.cache
+def _system_allows(wanted_bytes: int) -> bool:
+    """Whether `net.core.rmem_max` is no lower. Asked of a socket of its own: asking fixes the size for good."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, wanted_bytes)
+        allowed = probe.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) >= wanted_bytes
+    if not allowed:
+        log.warning(
+            "small socket buffers: cameras are read more often", wanted_bytes=wanted_bytes, fix="net.core.rmem_max"
+        )
+    return allowed
 
 
 async def _resolve(endpoint: Endpoint) -> tuple[socket.AddressFamily, tuple[object, ...]]:

@@ -83,17 +83,18 @@ class Wheel:
 class Turn:
     """How long the turns of one stream are, learnt from how much each read gives."""
 
-    __slots__ = ("_half", "_little", "slots")
+    __slots__ = ("slots",)
 
-    def __init__(self, capacity_bytes: int) -> None:
-        self._half = capacity_bytes // 2
-        self._little = capacity_bytes // 6
+    def __init__(self) -> None:
         self.slots = SLOTS
 
-    def after(self, read_bytes: int) -> int:
-        """The slots until the next read: half as many when the buffer was half full, more again when it was not."""
-        if read_bytes > self._half:
+    def after(self, read_bytes: int, capacity_bytes: int) -> int:
+        """The slots until the next read: half as many when the buffer was half full, more again when it was not.
+
+        `capacity_bytes` is what the socket holds at present; a system that allows no large buffers grows it slowly.
+        """
+        if read_bytes > capacity_bytes // 2:
             self.slots = max(1, self.slots // 2)
-        elif read_bytes < self._little and self.slots < SLOTS:
+        elif read_bytes < capacity_bytes // 6 and self.slots < SLOTS:
             self.slots += 1
         return self.slots

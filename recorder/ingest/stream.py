@@ -87,15 +87,15 @@ class IngestMachinery:
 class StreamIngest:
     """Keeps one stream coming into its hub. `run` until it is cancelled; `follow_demand` when readers come or go."""
 
-    def __init__(self, source: StreamSource, hub: StreamHub, machinery: IngestMachinery, *, last_run: int = 0) -> None:
+    def __init__(self, source: StreamSource, hub: StreamHub, machinery: IngestMachinery) -> None:
         self.counters = StreamCounters()
-        self.timeline = Timeline(last_run)
+        self.timeline = Timeline()
         self._source = source
         self._hub = hub
         self._machinery = machinery
         self._clock = machinery.clock
         self._connection: StreamConnection | None = None
-        self._turn = Turn(SOCKET_BUFFER_BYTES)
+        self._turn = Turn()
         self._lost: asyncio.Future[None] | None = None
         self._on_arrival = False
         self._settled_ns = 0
@@ -146,14 +146,15 @@ class StreamIngest:
 
     def visit(self) -> int:
         """The wheel's turn: read, keep alive, notice silence."""
+        connection = self._connection
         try:
             count = self._read()
             self._housekeep()
             self.follow_demand()
-        except IngestError as lost:
-            self._lose(lost)
+        except Exception as failure:  # noqa: BLE001 - told by `run`, which wakes up with it
+            self._lose(failure)
             return SLOTS
-        return self._turn.after(count)
+        return self._turn.after(count, connection.capacity_bytes) if connection is not None else SLOTS
 
     async def _once(self, failures: int) -> None:
         source, machinery = self._source, self._machinery
@@ -172,7 +173,7 @@ class StreamIngest:
         self._settled_ns = now_ns + SETTLE_NS
         self._last_unit_ns = now_ns
         self._keep_alive_ns = now_ns + round(connection.keep_alive_s * NS_PER_SECOND)
-        self._turn = Turn(connection.capacity_bytes)
+        self._turn = Turn()
         self._connection = connection
         self._lost = asyncio.get_running_loop().create_future()
         self.timeline.restart()
@@ -187,6 +188,8 @@ class StreamIngest:
             asyncio.get_running_loop().remove_reader(connection.socket.fileno())
             self._on_arrival = False
         self._machinery.wheel.remove(self)
+        if self._lost is not None and self._lost.done() and not self._lost.cancelled():
+            self._lost.exception()  # looked at, even when the task was cancelled before it could wake up with it
         if self._connection is connection:
             self._connection = None
             self._take(0, connection.finish())
@@ -194,10 +197,7 @@ class StreamIngest:
     def _arrived(self) -> None:
         try:
             self._read()
-        except IngestError as lost:
-            self._lose(lost)
-        except Exception as failure:
-            log.exception("read failed", **self._names())
+        except Exception as failure:  # noqa: BLE001 - told by `run`, which wakes up with it
             self._lose(failure)
 
     def _read(self) -> int:

@@ -94,7 +94,7 @@ async def test_bad_password():
 
 async def test_no_sender_report():
     async with receiving_from_camera([Fault.NO_SENDER_REPORT]) as (_, receiver):
-        await receiver.collector.until_units(60)
+        await receiver.collector.until_units(35)
         assert receiver.ingest.timeline.camera_clock.reports == 0
         assert abs(SystemClock().utc_ns() - receiver.collector.units[-1].capture_utc_ns) < 1_500 * NS_PER_MS
 
@@ -111,7 +111,7 @@ async def test_parameters_in_sdp_only():
 async def test_b_frames():
     async with receiving_from_camera([Fault.B_FRAMES]) as (_, receiver):
         collector = receiver.collector
-        await collector.until_units(60)
+        await collector.until_units(35)
         times = [dated.unit.rtp_timestamp for dated in collector.units]
         assert times != sorted(times)
         assert len(collector.runs) == 1

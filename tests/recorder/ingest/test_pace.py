@@ -65,17 +65,17 @@ async def test_a_removed_member_is_not_visited():
 
 
 def test_a_buffer_that_was_half_full_is_read_sooner_and_later_again_when_it_is_not():
-    turn = Turn(1_000_000)
-    assert turn.after(400_000) == SLOTS
-    assert turn.after(600_000) == SLOTS // 2
-    assert turn.after(600_000) == SLOTS // 4
+    turn = Turn()
+    assert turn.after(400_000, 1_000_000) == SLOTS
+    assert turn.after(600_000, 1_000_000) == SLOTS // 2
+    assert turn.after(600_000, 1_000_000) == SLOTS // 4
     for _ in range(SLOTS):
-        turn.after(10_000)
+        turn.after(10_000, 1_000_000)
     assert turn.slots == SLOTS
 
 
 def test_a_flood_is_never_read_less_than_once_a_slot():
-    turn = Turn(1_000)
+    turn = Turn()
     for _ in range(10):
-        turn.after(1_000)
+        turn.after(1_000, 1_000)
     assert turn.slots == 1

@@ -82,7 +82,7 @@ def test_durations_inside_a_run_are_those_of_the_camera():
 @pytest.mark.parametrize("drift", [100e-6, -100e-6])
 def test_a_crystal_that_is_wrong_is_followed_within_one_run(drift: float):
     camera = Camera(Timeline(), drift=drift)
-    camera.run(50_000)
+    camera.run(30_000)
     assert len(camera.runs) == 1
     assert abs(camera.errors_ns[-1]) < 80 * NS_PER_MS
     assert abs(camera.errors_ns[-1]) <= camera.dated[-1].uncertainty_ms * NS_PER_MS
