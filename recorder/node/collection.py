@@ -64,10 +64,14 @@ class CollectionReports:
 
     async def run(self) -> None:
         """Catch up, then tell each hour when it is over."""
-        await asyncio.to_thread(self._load)
+        await self.load()
         while True:
             await self.tell_finished_hours()
             await self._clock.sleep(CHECK_S)
+
+    async def load(self) -> None:
+        """Take up where the last run of the shard has come to."""
+        await asyncio.to_thread(self._load)
 
     async def tell_finished_hours(self) -> None:
         """Tell every hour that is over and not told yet."""
