@@ -6,9 +6,10 @@ is made only here, by checking the writer's answer against the event that was se
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from access_audit.checkpoint import CheckpointError, LogKey, SignedCheckpoint, open_note
 from access_audit.format import FormatError, SpoolMark, commitment, parse_leaf
@@ -76,16 +77,18 @@ class ReceiptVerifier:
     With a bare public key the origin is learned from the first valid note, whose signature covers it.
     """
 
-    def __init__(self, key: LogKey) -> None:
-        self.key = key
+    def __init__(self, key: LogKey | Ed25519PublicKey) -> None:
+        self._key = key
         self._last: SignedCheckpoint | None = None
 
     def open(self, note: bytes) -> SignedCheckpoint:
         """The checkpoint of a note; ReceiptError when it is not signed by the log."""
         if self._last is None or self._last.note != note:
             try:
-                self._last = open_note(note, self.key)
-            except CheckpointError as wrong:
+                if not isinstance(self._key, LogKey):
+                    self._key = LogKey(note.partition(b"\n")[0].decode(), self._key)
+                self._last = open_note(note, self._key)
+            except (CheckpointError, UnicodeDecodeError) as wrong:
                 raise ReceiptError(str(wrong)) from None
         return self._last
 
@@ -123,8 +126,3 @@ class ReceiptVerifier:
             AuditReceipt(batch.first + place, hashed, origin, signature, at_ns, note, salt, tree, _MAKER)
             for place, (hashed, at_ns, salt) in enumerate(zip(hashes, instants, batch.salts, strict=True))
         ]
-
-
-def fingerprint(receipt: AuditReceipt) -> str:
-    """A short text to show beside an entry: index and the first half of its leaf hash."""
-    return f"{receipt.index}-{receipt.leaf_hash[: hashlib.sha256().digest_size // 2].hex()}"
