@@ -51,8 +51,7 @@ def issue_ticket(
             raise ValueError("the entry on file is not about this session")
         index, leaf = proof.index, proof.leaf
     wish = grant.wish
-    live = wish.act is MediaAct.LIVE
-    roles = (StreamRole.MAIN, StreamRole.SUB) if live and grant.camera.has_sub else (StreamRole.MAIN,)
+    roles = (StreamRole.MAIN, StreamRole.SUB) if wish.act is MediaAct.LIVE else (StreamRole.MAIN,)
     claims = TicketClaims(
         session_id=session_id,
         person_id=grant.person.person_id,
