@@ -53,6 +53,7 @@ class SessionUse:
     cause: str = ""
     sent_bytes: int = 0
     sent_fragments: int = 0
+    dropped_fragments: int = 0
     open_leases: int = 0
 
 

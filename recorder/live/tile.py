@@ -58,7 +58,6 @@ class Tile:
     def __init__(self, number: int, wake: Callable[[], None]) -> None:
         self.number = number
         self.role: StreamRole | None = None
-        self.dropped = 0
         self._wake = wake
         self._lease: Lease | None = None
         self._queue: deque[StreamStatus | Fragment] = deque()
@@ -166,7 +165,8 @@ class Tile:
             self._promote(feed)
         if self._awaits_key:
             if not fragment.key:
-                self._count_drop()
+                if self._announced is not None:
+                    self._count_drops(1)
                 return
             self._awaits_key = False
         elif self._is_full(fragment):
@@ -190,18 +190,16 @@ class Tile:
         statuses = [item for item in self._queue if isinstance(item, StreamStatus)]
         self._clear()
         self._queue.extend(statuses[-1:])
-        self.dropped += lost
-        self._unreported += lost
+        self._count_drops(lost)
         if fragment.key:
             self._awaits_key = False
             self._append(fragment)
         else:
-            self._count_drop()
+            self._count_drops(1)
 
-    def _count_drop(self) -> None:
-        if self._announced is not None:
-            self.dropped += 1
-            self._unreported += 1
+    def _count_drops(self, number: int) -> None:
+        self.lease.use.dropped_fragments += number
+        self._unreported += number
 
     def _clear(self) -> None:
         self._queue.clear()
