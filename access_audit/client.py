@@ -327,4 +327,3 @@ def _bad_event(detail: str) -> VmsError:
         hint="Vérifiez le motif et les champs saisis.",
         detail=detail,
     )
-

@@ -13,14 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from access_audit import layout
-from access_audit.format import (
-    FormatError,
-    StoredPayload,
-    decode_bundle,
-    decode_payloads,
-    encode_bundle,
-    encode_payloads,
-)
+from access_audit.format import StoredPayload, decode_bundle, decode_payloads, encode_bundle, encode_payloads
 from access_audit.merkle import HASH_BYTES, Frontier, leaf_hash, root
 from access_audit.sequence import Batch
 from vms.base import durable
@@ -147,14 +140,21 @@ class TileWriter:
         durable.write_atomic(path, content)
 
     def _drop_partials(self, number: int) -> None:
-        durable.remove_folder(self._folder / layout.tile_path(layout.ENTRIES, number, 1).parent)
+        self._drop(layout.tile_path(layout.ENTRIES, number, 1).parent)
         level = 0
         while True:
-            durable.remove_folder(self._folder / layout.tile_path(level, number, 1).parent)
+            self._drop(layout.tile_path(level, number, 1).parent)
             if number % WIDTH != WIDTH - 1:
                 return
             number //= WIDTH
             level += 1
+
+    def _drop(self, relative: Path) -> None:
+        folder = self._folder / relative
+        if folder.is_dir():
+            for path in folder.iterdir():
+                durable.remove(path)
+            durable.remove_empty_folder(folder)
 
 
 def read_edge(folder: Path, size: int) -> _Edge:
@@ -217,6 +217,3 @@ class TreeReader:
             hashes = read_hashes(self._folder, level, number, min(WIDTH, nodes - number * WIDTH))
             self._tiles[level, number] = hashes
         return hashes[place % WIDTH]
-
-
-__all__ = ["FormatError", "TileError", "TileWriter", "TreeReader", "read_hashes", "read_leaves", "read_payloads"]

@@ -100,6 +100,18 @@ def remove_empty_folder(folder: Path) -> bool:
     return True
 
 
+def remove_folder(folder: Path) -> None:
+    """Remove a folder of files and make that durable; a folder that is not there is fine."""
+    try:
+        files = list(folder.iterdir())
+    except FileNotFoundError:
+        return
+    for file in files:
+        file.unlink(missing_ok=True)
+    folder.rmdir()
+    sync_folder(folder.parent)
+
+
 def truncate(path: Path, size: int) -> None:
     """Cut a file to `size` bytes, durably."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)

@@ -1,0 +1,201 @@
+"""The log on disk, for its one writer: sequence first, publish after.
+
+    record    leaves are made, the tree grows, the checkpoint is signed, and the batch is synced: now receipts hold
+    publish   what is sequenced goes into the tiles, and the published checkpoint follows
+
+Two threads use a ledger, one for each of the two; nothing else may. Opening finishes what a crash interrupted: batches
+that were synced and not published are published, a torn batch (never promised to anybody) is dropped and counted.
+
+Source: the states *sequenced* and *integrated* of Tessera.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Sequence as Many
+from dataclasses import dataclass
+from pathlib import Path
+
+from access_audit import layout
+from access_audit.checkpoint import Checkpoint, CheckpointError, SigningKey, open_note
+from access_audit.events import AccessEvent
+from access_audit.format import (
+    SALT_BYTES,
+    FormatError,
+    Leaf,
+    SpoolMark,
+    StoredPayload,
+    commitment,
+    event_payload,
+    leaf_bytes,
+    parse_leaf,
+)
+from access_audit.merkle import EMPTY_FRONTIER, leaf_hash
+from access_audit.receipt import RecordedBatch
+from access_audit.sequence import Batch, Sequence, files_of, read_batches
+from access_audit.tiles import TileError, TileWriter, read_leaves
+from vms.base import durable
+from vms.base.clock import Clock
+from vms.base.errors import ErrorKind, VmsError
+
+HOUR_NS = 3_600 * 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One entry before it has an index. A spool gives salt and mark; `control` is the kind of a `log.*` entry."""
+
+    payload: bytes
+    salt: bytes = b""
+    mark: SpoolMark | None = None
+    control: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What opening had to finish: entries published late, and files whose torn end was dropped."""
+
+    published: int
+    dropped: int
+
+
+class Ledger:
+    """An open log. Raises VmsError `audit.corrupt` when the files do not fit each other."""
+
+    def __init__(self, folder: Path, key: SigningKey, clock: Clock) -> None:
+        self._folder = folder
+        self._key = key
+        self._clock = clock
+        for name in (layout.SEQUENCE, layout.TILES, layout.PAYLOADS, layout.CHECKPOINTS):
+            durable.make_folder(folder / name)
+        try:
+            self._tiles = TileWriter(folder, self._published_size())
+            pending, self._dropped = self._unpublished()
+            published = len(pending) and pending[-1].end - self._tiles.size
+            if pending:
+                self._tiles.publish(pending)
+            self._last_ns = self._newest_instant()
+        except (TileError, FormatError, CheckpointError) as wrong:
+            raise _corrupt(folder, str(wrong)) from None
+        self.recovery = Recovery(published, self._dropped)
+        self._frontier = self._tiles.frontier() if self._tiles.size else EMPTY_FRONTIER
+        self._sequence = Sequence(folder / layout.SEQUENCE)
+        self._pending: list[Batch] = []
+        self._turn = threading.Lock()
+        self._hour = 0
+
+    @property
+    def size(self) -> int:
+        """How many entries are on the disk, published or not."""
+        return self._frontier.size
+
+    @property
+    def published(self) -> int:
+        """How many entries are in the tiles."""
+        return self._tiles.size
+
+    @property
+    def last_ns(self) -> int:
+        """The instant of the newest entry; no later entry has an earlier one."""
+        return self._last_ns
+
+    def record(self, requests: Many[Many[Draft]]) -> list[RecordedBatch]:
+        """Sequence the entries of several requests with one sync; the answer to each. OSError keeps none of them."""
+        now = max(self._clock.utc_ns(), self._last_ns)
+        drafts = [draft for request in requests for draft in request]
+        first = self._frontier.size
+        stored = [StoredPayload(draft.salt or secrets.token_bytes(SALT_BYTES), draft.payload) for draft in drafts]
+        leaves = [
+            leaf_bytes(Leaf(index, now, commitment(kept.salt, kept.payload), draft.control, draft.mark))
+            for index, (draft, kept) in enumerate(zip(drafts, stored, strict=True), first)
+        ]
+        frontier, neighbours = self._frontier.grow([leaf_hash(leaf) for leaf in leaves])
+        note = self._key.sign(Checkpoint(self._key.log_key.name, frontier.size, frontier.root))
+        batch = Batch(first, tuple(leaves), tuple(stored), note)
+        self._sequence.append(batch)
+        self._frontier = frontier
+        self._last_ns = now
+        with self._turn:
+            self._pending.append(batch)
+        answers = []
+        start = first
+        for request in requests:
+            place = start - first
+            end = place + len(request)
+            salts = tuple(kept.salt for kept in stored[place:end])
+            proof = tuple(neighbours.proof(start, len(request)))
+            answers.append(RecordedBatch(start, tuple(leaves[place:end]), salts, note, proof))
+            start += len(request)
+        return answers
+
+    def record_own(self, event: AccessEvent) -> None:
+        """Sequence an entry about the log itself."""
+        self.record([[Draft(event_payload(event), control=event.kind.value)]])
+
+    def publish(self) -> int:
+        """Publish all that is sequenced; the published size. OSError leaves it for the next call."""
+        with self._turn:
+            pending = list(self._pending)
+        if pending:
+            self._tiles.publish(pending)
+            with self._turn:
+                del self._pending[: len(pending)]
+            self._keep_hourly(pending[-1])
+            self._sequence.forget(self._tiles.size)
+        return self._tiles.size
+
+    def close(self) -> None:
+        """Publish the rest and close."""
+        try:
+            self.publish()
+        finally:
+            self._sequence.close()
+
+    def _keep_hourly(self, batch: Batch) -> None:
+        """Keep one checkpoint for each hour, so that consistency can be shown over the life of the log."""
+        hour = self._last_ns // HOUR_NS
+        if hour != self._hour:
+            durable.write_atomic(self._folder / layout.CHECKPOINTS / str(batch.end), batch.note)
+            self._hour = hour
+
+    def _published_size(self) -> int:
+        try:
+            note = (self._folder / layout.CHECKPOINT).read_bytes()
+        except FileNotFoundError:
+            return 0
+        return open_note(note, self._key.log_key).checkpoint.size
+
+    def _unpublished(self) -> tuple[list[Batch], int]:
+        """The whole batches beyond the tiles, in order, and how many torn ends were cut off."""
+        size, dropped = self._tiles.size, 0
+        pending: list[Batch] = []
+        for path in files_of(self._folder / layout.SEQUENCE):
+            for found in read_batches(path):
+                if isinstance(found, int):
+                    durable.truncate(path, found)
+                    dropped += 1
+                elif found.first == size:
+                    open_note(found.note, self._key.log_key)
+                    pending.append(found)
+                    size = found.end
+                elif found.end > size:
+                    raise TileError(f"sequenced batch at {found.first} does not follow {size}")
+        return pending, dropped
+
+    def _newest_instant(self) -> int:
+        size = self._tiles.size
+        if not size:
+            return 0
+        width = (size - 1) % layout.TILE_WIDTH + 1
+        return parse_leaf(read_leaves(self._folder, (size - 1) // layout.TILE_WIDTH, width)[-1]).at_ns
+
+
+def _corrupt(folder: Path, detail: str) -> VmsError:
+    return VmsError(
+        ErrorKind.CORRUPT,
+        "audit.corrupt",
+        f"Le journal des accès du dossier {folder} est incomplet ou altéré : il ne peut pas être prolongé.",
+        hint="N'effacez rien. Lancez « vms audit verify », puis restaurez le journal depuis sa sauvegarde.",
+        detail=detail,
+    )

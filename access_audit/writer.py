@@ -1,0 +1,347 @@
+"""The audit writer: the one process that writes the access log.
+
+- Greedy group commit: whatever waits when the disk is free is synced together; there is no timer, so a lone caller
+  waits for one sync and no longer.
+- An answer leaves only when its entries are on the disk (A1). A disk that refuses fails every caller of that commit,
+  and nothing of it stays.
+- Publishing into tiles follows in a thread of its own and never delays a caller.
+- Entries about the log itself (`log.*`) are made here and nowhere else. Time in the log never goes back: when the
+  clock of the machine does, the entries that follow carry the newest instant so far, and one of them says so.
+- Questions (search, proof) are read from what is published, in a third thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from access_audit import wire
+from access_audit.checkpoint import SigningKey
+from access_audit.events import AccessEvent, Author, EventKind, Reason
+from access_audit.format import (
+    FormatError,
+    SpoolMark,
+    chain_next,
+    chain_start,
+    commitment,
+    event_payload,
+    parse_payload,
+)
+from access_audit.keys import open_signing_key
+from access_audit.ledger import Draft, Ledger
+from access_audit.questions import Questions
+from access_audit.receipt import RecordedBatch
+from access_audit.search import SpoolHead
+from vms.base import durable
+from vms.base.clock import NS_PER_SECOND, Clock, utc_text
+from vms.base.errors import ErrorKind, VmsError
+from vms.base.framing import FrameError, frame, json_frame, parse_json_frame, read_frame
+
+log = structlog.get_logger(__name__)
+
+MAX_COMMIT_ENTRIES = 8_192
+CLOCK_TOLERANCE_NS = NS_PER_SECOND
+_WRITER = Author("audit-writer", "Journal des accès", "system")
+_MAX_REQUEST_BYTES = 6 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class WriterSettings:
+    """Where the log is, where the writer listens, where its key is, and the name of the log for its whole life."""
+
+    folder: Path
+    socket: Path
+    key_file: Path
+    origin: str
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """One request that waits for its commit."""
+
+    request: wire.RecordRequest
+    answer: asyncio.Future[RecordedBatch]
+
+
+async def run_writer(settings: WriterSettings, clock: Clock, stop: asyncio.Event, on_ready: Callable[[], None]) -> None:
+    """Write until `stop` is set; then answer what waits, publish and return.
+
+    Raises VmsError `folder.in_use` when another writer has the folder, `audit.corrupt` when the log cannot be gone on
+    with, `audit.key` when its key does not fit.
+    """
+    await asyncio.to_thread(durable.make_folder, settings.folder)
+    lock = await asyncio.to_thread(durable.FolderLock, settings.folder)
+    try:
+        key = await asyncio.to_thread(open_signing_key, settings.key_file, settings.folder, settings.origin)
+        writer = await asyncio.to_thread(Writer, settings.folder, key, clock)
+        try:
+            await _serve(writer, settings.socket, stop, on_ready)
+        finally:
+            await writer.close()
+    finally:
+        lock.release()
+
+
+async def _serve(writer: Writer, socket: Path, stop: asyncio.Event, on_ready: Callable[[], None]) -> None:
+    connections: set[asyncio.Task[None]] = set()
+
+    def connected(reader: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(_converse(writer, reader, answers))
+        connections.add(task)
+        task.add_done_callback(connections.discard)
+
+    await asyncio.to_thread(durable.remove, socket)
+    server = await asyncio.start_unix_server(connected, socket, limit=1024 * 1024)
+    loops = [asyncio.create_task(writer.commit_for_ever()), asyncio.create_task(writer.publish_for_ever())]
+    try:
+        on_ready()
+        stopped = asyncio.create_task(stop.wait())
+        done, _ = await asyncio.wait([stopped, *loops], return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        for task in done - {stopped}:
+            task.result()
+    finally:
+        server.close()
+        for task in (*loops, *connections):
+            task.cancel()
+        await asyncio.gather(*loops, *connections, return_exceptions=True)
+
+
+async def _converse(writer: Writer, reader: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
+    """One client: each request is taken as it comes, and answered when it can be."""
+    pending: set[asyncio.Task[None]] = set()
+
+    async def respond(content: bytes) -> None:
+        answer = await writer.answer(content)
+        answers.write(frame(answer))
+        with suppress(OSError):
+            await answers.drain()
+
+    try:
+        while (content := await read_frame(reader, _MAX_REQUEST_BYTES)) is not None:
+            task = asyncio.create_task(respond(content))
+            pending.add(task)
+            task.add_done_callback(pending.discard)
+    except (FrameError, OSError) as broken:
+        log.warning("audit client broke off", detail=str(broken))
+    finally:
+        for task in list(pending):
+            task.cancel()
+        answers.close()
+
+
+class Writer:
+    """An open log and the requests that wait for it. Made in a thread, used in one event loop."""
+
+    def __init__(self, folder: Path, key: SigningKey, clock: Clock) -> None:
+        self._clock = clock
+        self._ledger = Ledger(folder, key, clock)
+        self._questions = Questions(folder)
+        self._heads: dict[str, SpoolHead] = self._questions.spool_heads(self._ledger.published)
+        self._stepped = False
+        recovery = self._ledger.recovery
+        self._own(
+            EventKind.LOG_STARTED,
+            version=version("vms-departemental"),
+            recovered=str(recovery.published),
+            dropped=str(recovery.dropped),
+        )
+        self._ledger.publish()
+        self._waiting: list[_Waiting] = []
+        self._wake = asyncio.Event()
+        self._publish = asyncio.Event()
+        self._committing = ThreadPoolExecutor(1, "audit-commit")
+        self._publishing = ThreadPoolExecutor(1, "audit-publish")
+        self._asking = ThreadPoolExecutor(1, "audit-ask")
+        log.info("access log open", size=self._ledger.size, recovered=recovery.published, dropped=recovery.dropped)
+
+    async def answer(self, content: bytes) -> bytes:
+        """The answer of one request, whatever it holds."""
+        kind = content[:1]
+        number = 0
+        try:
+            if kind in (wire.RECORD, wire.SPOOLED):
+                request = wire.decode_record(content)
+                number = request.request
+                return wire.encode_answer(number, await self._recorded(request))
+            message = parse_json_frame(content[1:])
+            number = int(message.get("id", 0))
+            answer = await self._asked(message)
+            return wire.JSON + json_frame({"id": number, "ok": True, **answer})[4:]
+        except VmsError as refused:
+            return _error(number, refused)
+        except (wire.WireError, FrameError, FormatError, KeyError, TypeError, ValueError) as wrong:
+            return _error(number, _bad_request(str(wrong)))
+
+    async def _recorded(self, request: wire.RecordRequest) -> RecordedBatch:
+        waiting = _Waiting(request, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        self._wake.set()
+        return await waiting.answer
+
+    async def commit_for_ever(self) -> None:
+        """Sync what waits, all of it at once, again and again."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                taken = self._take()
+                outcomes = await loop.run_in_executor(self._committing, self._commit, [each.request for each in taken])
+                for each, outcome in zip(taken, outcomes, strict=True):
+                    if each.answer.done():
+                        continue
+                    if isinstance(outcome, VmsError):
+                        each.answer.set_exception(outcome)
+                    else:
+                        each.answer.set_result(outcome)
+                self._publish.set()
+
+    async def publish_for_ever(self) -> None:
+        """Publish what has been committed, behind the callers' backs."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._publish.wait()
+            self._publish.clear()
+            try:
+                await loop.run_in_executor(self._publishing, self._ledger.publish)
+            except OSError as refused:
+                log.error("publishing failed, and is tried again", error=repr(refused))
+                await self._clock.sleep(1.0)
+                self._publish.set()
+
+    async def close(self) -> None:
+        """Publish the rest and let go of the files."""
+        for waiting in self._waiting:
+            waiting.answer.cancel()
+        for pool in (self._committing, self._publishing, self._asking):
+            await asyncio.to_thread(pool.shutdown)
+        await asyncio.to_thread(self._ledger.close)
+        await asyncio.to_thread(self._questions.close)
+
+    def _take(self) -> list[_Waiting]:
+        taken, entries = [], 0
+        while self._waiting and entries < MAX_COMMIT_ENTRIES:
+            each = self._waiting.pop(0)
+            entries += len(each.request.payloads)
+            taken.append(each)
+        return taken
+
+    def _commit(self, requests: list[wire.RecordRequest]) -> list[RecordedBatch | VmsError]:
+        """In the committing thread: what can be recorded is, with one sync; the outcome of each request."""
+        outcomes: list[RecordedBatch | VmsError | None] = []
+        drafts: list[list[Draft]] = []
+        heads = dict(self._heads)
+        for request in requests:
+            try:
+                drafts.append(self._drafts(request, heads))
+                outcomes.append(None)
+            except (FormatError, ValueError) as wrong:
+                outcomes.append(_bad_request(str(wrong)))
+            except VmsError as refused:
+                outcomes.append(refused)
+        try:
+            self._note_clock_step()
+            answers = iter(self._ledger.record(drafts) if drafts else [])
+        except OSError as refused:
+            log.error("the disk refuses entries", error=repr(refused))
+            failure = _disk(refused)
+            return [failure if outcome is None else outcome for outcome in outcomes]
+        done: list[RecordedBatch | VmsError] = []
+        for request, outcome in zip(requests, outcomes, strict=True):
+            if outcome is None:
+                answer = next(answers)
+                self._follow_spool(request, heads, answer)
+                done.append(answer)
+            else:
+                done.append(outcome)
+        return done
+
+    def _drafts(self, request: wire.RecordRequest, heads: dict[str, SpoolHead]) -> list[Draft]:
+        for payload in request.payloads:
+            if parse_payload(payload).kind.control:
+                raise FormatError("an entry about the log itself is made by its writer alone")
+        if not request.spool_id:
+            return [Draft(payload) for payload in request.payloads]
+        head = heads.get(request.spool_id) or SpoolHead(0, chain_start(request.spool_id), -1)
+        if request.first_sequence != head.sequence + 1:
+            raise VmsError(
+                ErrorKind.CONFLICT,
+                "audit.spool_order",
+                "Des inscriptions différées arrivent dans le désordre.",
+                detail=f"spool {request.spool_id} brings {request.first_sequence}, the log has {head.sequence}",
+            )
+        drafts = []
+        sequence, chain = head.sequence, head.chain
+        for salt, payload in zip(request.salts, request.payloads, strict=True):
+            sequence, chain = sequence + 1, chain_next(chain, commitment(salt, payload))
+            drafts.append(Draft(payload, salt, SpoolMark(request.spool_id, sequence, chain)))
+        heads[request.spool_id] = SpoolHead(sequence, chain, -1)
+        return drafts
+
+    def _follow_spool(self, request: wire.RecordRequest, heads: dict[str, SpoolHead], answer: RecordedBatch) -> None:
+        if request.spool_id:
+            newest = heads[request.spool_id]
+            last = answer.first + len(answer.leaves) - 1
+            self._heads[request.spool_id] = SpoolHead(newest.sequence, newest.chain, last)
+
+    def _note_clock_step(self) -> None:
+        now, newest = self._clock.utc_ns(), self._ledger.last_ns
+        if now + CLOCK_TOLERANCE_NS >= newest:
+            self._stepped = False
+        elif not self._stepped:
+            self._stepped = True
+            log.warning("the clock went back", now=utc_text(now), newest=utc_text(newest))
+            self._own(EventKind.LOG_CLOCK_STEPPED, **{"from": utc_text(newest), "to": utc_text(now)})
+
+    def _own(self, kind: EventKind, **details: str) -> None:
+        event = AccessEvent(kind, _WRITER, self._clock.utc_ns(), Reason("operation"), details=details)
+        self._ledger.record([[Draft(event_payload(event), control=kind.value)]])
+
+    async def _asked(self, message: dict[str, Any]) -> dict[str, Any]:
+        """A question about the log. It is answered from all that is committed: publishing is waited for."""
+        loop = asyncio.get_running_loop()
+        published = await loop.run_in_executor(self._publishing, self._ledger.publish)
+        head = self._heads.get(str(message.get("spool", "")))
+        return await loop.run_in_executor(self._asking, self._questions.answer, message, published, head)
+
+
+def _error(number: int, error: VmsError) -> bytes:
+    body = {
+        "id": number,
+        "ok": False,
+        "kind": error.kind.value,
+        "code": error.code,
+        "message": error.message,
+        "hint": error.hint,
+        "detail": error.detail,
+    }
+    return wire.JSON + json_frame(body)[4:]
+
+
+def _bad_request(detail: str) -> VmsError:
+    return VmsError(
+        ErrorKind.INVALID_INPUT,
+        "audit.event",
+        "Cette opération ne peut pas être inscrite au journal des accès.",
+        hint="Vérifiez le motif et les champs saisis.",
+        detail=detail,
+    )
+
+
+def _disk(refused: OSError) -> VmsError:
+    return VmsError(
+        ErrorKind.UNAVAILABLE,
+        "audit.unavailable",
+        "Le journal des accès ne peut plus écrire sur son disque : aucune image ne peut être montrée.",
+        hint="L'enregistrement continue. Prévenez l'exploitant : l'espace ou le disque du journal est en cause.",
+        detail=repr(refused),
+    )
