@@ -125,144 +125,155 @@ def audit_refusal() -> JSONResponse:
     return refusal(503, "audit.unavailable", sentence, "Les images reviendront d'elles-mêmes.")
 
 
-def centre_app(centre: StubCentre) -> Starlette:
-    """The centre of the stub."""
+class Api:
+    """The handlers of the centre."""
 
-    async def login(request: Request) -> Response:
+    def __init__(self, centre: StubCentre) -> None:
+        self.centre = centre
+
+    async def login(self, request: Request) -> Response:
         body = await request.json()
-        if centre.failed_logins >= 5:
-            return refusal(429, "login.throttled", "Trop d'essais.", **{"Retry-After": "3"})
+        if self.centre.failed_logins >= 5:
+            return refusal(429, "login.throttled", "Trop d'essais.", **{"Retry-After": "1"})
         if body["login"] not in PEOPLE or body["password"] != PASSWORD:
-            centre.failed_logins += 1
+            self.centre.failed_logins += 1
             return refusal(401, "login.refused", "Identifiant ou mot de passe incorrect.")
-        centre.logged_in, centre.failed_logins = body["login"], 0
+        self.centre.logged_in, self.centre.failed_logins = body["login"], 0
         return Response(status_code=204)
 
-    async def logout(_: Request) -> Response:
-        centre.logged_in = ""
+    async def logout(self, _: Request) -> Response:
+        self.centre.logged_in = ""
         return Response(status_code=204)
 
-    async def me(_: Request) -> Response:
-        if not centre.logged_in:
+    async def me(self, _: Request) -> Response:
+        if not self.centre.logged_in:
             return refusal(401, "session.none", "Vous n'êtes pas connecté.")
-        name, role, label, rights = PEOPLE[centre.logged_in]
+        name, role, label, rights = PEOPLE[self.centre.logged_in]
         return JSONResponse(
             {
-                "person": {"id": f"per_{centre.logged_in}", "name": name, "role": role, "role_label": label},
+                "person": {"id": f"per_{self.centre.logged_in}", "name": name, "role": role, "role_label": label},
                 "communes": [{"code": code, "name": commune} for code, commune, _ in COMMUNES],
                 "authorities": [authority(commune) for _, commune, _ in COMMUNES],
                 "rights": rights, "csrf": "jeton", "demo": True, "server_time": utc_text(time.time()),
-                "gateway_url": centre.media_url.replace("http", "ws"), "media_url": centre.media_url,
+                "gateway_url": self.centre.media_url.replace("http", "ws"), "media_url": self.centre.media_url,
                 "purposes": [{"code": one.code, "label": one.label} for one in VERSIONS[-1].purposes],
             }
         )  # fmt: skip
 
-    async def cameras(_: Request) -> Response:
-        return JSONResponse({"cameras": [listed(centre, one) for one in centre.cameras]})
+    async def cameras(self, _: Request) -> Response:
+        return JSONResponse({"cameras": [listed(self.centre, one) for one in self.centre.cameras]})
 
-    async def open_live(request: Request) -> Response:
-        if centre.audit_down:
+    async def open_live(self, request: Request) -> Response:
+        if self.centre.audit_down:
             return audit_refusal()
         body = await request.json()
-        sessions = [centre.session("live.opened", camera, body) for camera in body["cameras"]]
+        sessions = [self.centre.session("live.opened", camera, body) for camera in body["cameras"]]
         return JSONResponse({"sessions": sessions, "refused": []})
 
-    async def open_playback(request: Request) -> Response:
-        if centre.audit_down:
+    async def open_playback(self, request: Request) -> Response:
+        if self.centre.audit_down:
             return audit_refusal()
         body = await request.json()
-        return JSONResponse(centre.session("playback.opened", body["camera"], body))
+        return JSONResponse(self.centre.session("playback.opened", body["camera"], body))
 
-    async def renew(request: Request) -> Response:
-        if centre.audit_down:
+    async def renew(self, request: Request) -> Response:
+        if self.centre.audit_down:
             return audit_refusal()
-        return JSONResponse(centre.renew((await request.json())["sessions"]))
+        return JSONResponse(self.centre.renew((await request.json())["sessions"]))
 
-    async def close(request: Request) -> Response:
+    async def close(self, request: Request) -> Response:
         sessions = (await request.json())["sessions"]
-        centre.closed += sessions
-        for ticket, (session, _) in list(centre.media.tickets.items()):
+        self.centre.closed += sessions
+        for ticket, (session, _) in list(self.centre.media.tickets.items()):
             if session in sessions:
-                del centre.media.tickets[ticket]
+                del self.centre.media.tickets[ticket]
         return Response(status_code=204)
 
-    async def timeline(_: Request) -> Response:
-        edges = [centre.recorded_from, *(at for start, end, _ in centre.media.gaps for at in (start, end)), time.time()]
+    async def timeline(self, _: Request) -> Response:
+        edges = [
+            self.centre.recorded_from,
+            *(at for start, end, _ in self.centre.media.gaps for at in (start, end)),
+            time.time(),
+        ]
         spans = [{"start": utc_text(a), "end": utc_text(b)} for a, b in zip(edges[::2], edges[1::2], strict=True)]
         gaps = [
             {"start": utc_text(a), "end": utc_text(b), "cause": cause, "label": GAP_LABELS[cause], "repaired": False}
-            for a, b, cause in centre.media.gaps
+            for a, b, cause in self.centre.media.gaps
         ]
         return JSONResponse({"spans": spans, "gaps": gaps})
 
-    async def journal(request: Request) -> Response:
+    async def journal(self, request: Request) -> Response:
         query = request.query_params
         before = int(query.get("before") or 10**9)
         wanted = {name: query[name] for name in ("camera", "commune", "operation") if query.get(name)}
         found = [
-            one for one in centre.entries
+            one for one in self.centre.entries
             if one["index"] < before and all(one[name] == value for name, value in wanted.items())
         ]  # fmt: skip
         page = found[: int(query.get("limit", "50"))]
         return JSONResponse({"entries": page, "next": page[-1]["index"] if len(found) > len(page) else None})
 
-    async def proof(request: Request) -> Response:
+    async def proof(self, request: Request) -> Response:
         return JSONResponse({"index": int(request.path_params["index"]), "hashes": ["00" * 32], "checkpoint": "…"})
 
-    async def people(_: Request) -> Response:
+    async def people(self, _: Request) -> Response:
         listed_people = [
             {
                 "id": f"per_{login}", "login": login, "name": name, "role": role, "role_label": label,
                 "territories": ["27"],
-                "suspended_at": utc_text(centre.suspended[login]) if login in centre.suspended else None,
+                "suspended_at": utc_text(self.centre.suspended[login]) if login in self.centre.suspended else None,
             }
             for login, (name, role, label, _) in PEOPLE.items()
         ]  # fmt: skip
         return JSONResponse({"people": listed_people})
 
-    async def judge(request: Request) -> Response:
+    async def judge(self, request: Request) -> Response:
         if request.headers.get("x-csrf-token") != "jeton":
             return refusal(403, "csrf", "La demande ne vient pas de la console.")
         login = request.path_params["id"].removeprefix("per_")
         if request.url.path.endswith("suspend"):
-            centre.suspended[login] = time.time()
+            self.centre.suspended[login] = time.time()
         else:
-            centre.suspended.pop(login, None)
+            self.centre.suspended.pop(login, None)
         return Response(status_code=204)
 
-    async def health(_: Request) -> Response:
+    async def health(self, _: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
-    async def stub(request: Request) -> Response:
-        return JSONResponse(await command(centre, await request.json()))
+    async def stub(self, request: Request) -> Response:
+        return JSONResponse(await command(self.centre, await request.json()))
 
-    async def page(_: Request) -> Response:
+    async def page(self, _: Request) -> Response:
         return FileResponse(STATIC_FOLDER / "index.html")
 
+
+def centre_app(centre: StubCentre) -> Starlette:
+    """The centre of the stub."""
+    api = Api(centre)
     policy = Middleware(SecurityHeaders, centre=centre)
     return Starlette(
         middleware=[policy],
         routes=[
-            Route("/", page),
+            Route("/", api.page),
             Mount("/static", StaticFiles(directory=STATIC_FOLDER)),
-            Route("/api/login", login, methods=["POST"]),
-            Route("/api/logout", logout, methods=["POST"]),
-            Route("/api/me", me),
-            Route("/api/cameras", cameras),
-            Route("/api/cameras/{id}/timeline", timeline),
-            Route("/api/live-sessions", open_live, methods=["POST"]),
-            Route("/api/live-sessions/renew", renew, methods=["POST"]),
-            Route("/api/live-sessions/close", close, methods=["POST"]),
-            Route("/api/playback-sessions", open_playback, methods=["POST"]),
-            Route("/api/playback-sessions/renew", renew, methods=["POST"]),
-            Route("/api/playback-sessions/close", close, methods=["POST"]),
-            Route("/api/journal", journal),
-            Route("/api/journal/{index:int}/proof", proof),
-            Route("/api/people", people),
-            Route("/api/people/{id}/suspend", judge, methods=["POST"]),
-            Route("/api/people/{id}/restore", judge, methods=["POST"]),
-            Route("/api/health", health),
-            Route("/stub", stub, methods=["POST"]),
+            Route("/api/login", api.login, methods=["POST"]),
+            Route("/api/logout", api.logout, methods=["POST"]),
+            Route("/api/me", api.me),
+            Route("/api/cameras", api.cameras),
+            Route("/api/cameras/{id}/timeline", api.timeline),
+            Route("/api/live-sessions", api.open_live, methods=["POST"]),
+            Route("/api/live-sessions/renew", api.renew, methods=["POST"]),
+            Route("/api/live-sessions/close", api.close, methods=["POST"]),
+            Route("/api/playback-sessions", api.open_playback, methods=["POST"]),
+            Route("/api/playback-sessions/renew", api.renew, methods=["POST"]),
+            Route("/api/playback-sessions/close", api.close, methods=["POST"]),
+            Route("/api/journal", api.journal),
+            Route("/api/journal/{index:int}/proof", api.proof),
+            Route("/api/people", api.people),
+            Route("/api/people/{id}/suspend", api.judge, methods=["POST"]),
+            Route("/api/people/{id}/restore", api.judge, methods=["POST"]),
+            Route("/api/health", api.health),
+            Route("/stub", api.stub, methods=["POST"]),
         ],
     )
 
@@ -283,6 +294,13 @@ def listed(centre: StubCentre, camera: dict[str, Any]) -> dict[str, Any]:
 async def command(centre: StubCentre, body: dict[str, Any]) -> dict[str, Any]:
     """Switch faults; answer what a test may want to know."""
     media = centre.media
+    if body.get("reset"):
+        centre.closed.clear()
+        centre.suspended.clear()
+        media.opened.clear()
+        media.tickets.clear()
+        media.playbacks.clear()
+        body = {"audit_down": False, "failed_logins": 0, "logged_in": "", "gateway_down": False, "silent": {}, **body}
     for name in ("audit_down", "failed_logins", "logged_in"):
         if name in body:
             setattr(centre, name, body[name])
@@ -301,7 +319,7 @@ async def command(centre: StubCentre, body: dict[str, Any]) -> dict[str, Any]:
             await wall.end(body["end"], body["cause"])
     return {
         "opened": media.opened, "closed": centre.closed, "sessions": list(media.tickets.values()),
-        "walls": len(media.walls), "playbacks": media.playbacks, "entries": len(centre.entries),
+        "walls": len(media.walls), "playbacks": media.playbacks, "entries": len(centre.entries), "gaps": media.gaps,
     }  # fmt: skip
 
 
@@ -338,7 +356,7 @@ async def serve(port: int, cameras: int) -> None:
     tasks = []
     for server in servers:
         tasks.append(asyncio.create_task(server.serve()))
-        while not server.started:
+        while not server.started:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     media_port, centre_port = (server.servers[0].sockets[0].getsockname()[1] for server in servers)
     centre.media_url, centre.origin = f"http://127.0.0.1:{media_port}", f"http://127.0.0.1:{centre_port}"

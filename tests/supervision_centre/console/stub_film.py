@@ -1,4 +1,4 @@
-"""Real footage as fragments of one access unit, made by PyAV: an independent writer for the console's players to read."""
+"""Real footage as fragments of one access unit, made by PyAV: a writer that shares nothing with the product's own."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def load_film(name: str) -> Film:
             for packet in source.demux(stream):
                 if packet.dts is None:
                     continue
-                durations.append(round(float(packet.duration * packet.time_base) * TIMESCALE))
+                durations.append(round(float((packet.duration or 0) * packet.time_base) * TIMESCALE))
                 keys.append(packet.is_keyframe)
                 packet.stream = copy
                 sink.mux(packet)

@@ -141,7 +141,7 @@ class Wall:
     async def _silence(self, tile: int, camera: str) -> None:
         since, cause = self._state.silent[camera]
         await self._say(type="status", tile=tile, condition="no_signal", since=utc_text(since), cause=cause)
-        while camera in self._state.silent:
+        while camera in self._state.silent:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
     async def _frames(self, tile: int, generation: int, camera: str, film: Film) -> None:
@@ -202,7 +202,10 @@ def media_app(state: MediaState, origin: Callable[[], str]) -> Starlette:
         return StreamingResponse(body, headers=headers, media_type="video/mp4")
 
     async def renew(request: Request) -> Response:
-        headers = {"Access-Control-Allow-Origin": origin(), "Access-Control-Allow-Headers": "authorization, content-type"}
+        headers = {
+            "Access-Control-Allow-Origin": origin(),
+            "Access-Control-Allow-Headers": "authorization, content-type",
+        }
         if request.method == "OPTIONS":
             return Response(status_code=204, headers=headers)
         known = (await request.json())["ticket"] in state.tickets

@@ -10,7 +10,8 @@ const MARGIN_FIRST_S = 0.04;
 const MARGIN_LAST_S = 0.6;
 const JUMP_BEHIND_S = 1;
 const FIRST_JUMP_BEHIND_S = 0.2;
-const FIRST_JUMPS = 3;
+const FIRST_JUMPS = 4;
+const BETWEEN_FIRST_JUMPS_S = 0.4;
 const CATCH_UP_FROM_S = 0.05;
 const JITTER_DECAY = 0.985;
 const BASE_DRIFT_S = 0.0005;
@@ -22,12 +23,15 @@ export class LiveEdge {
   #frame = 0.1;
   #catchingUp = false;
   #firstJumps = FIRST_JUMPS;
+  #lastAt = 0;
+  #jumpedAt = -Infinity;
 
   /** Forget the arrivals, as at a new generation. */
   reset() {
     this.#base = Infinity;
     this.#catchingUp = false;
     this.#firstJumps = FIRST_JUMPS;
+    this.#jumpedAt = -Infinity;
   }
 
   /**
@@ -38,6 +42,7 @@ export class LiveEdge {
    */
   arrived(atS, mediaS, durationS) {
     if (durationS > 0) this.#frame = durationS;
+    this.#lastAt = atS;
     const offset = atS - mediaS;
     this.#base = Math.min(this.#base + BASE_DRIFT_S, offset);
     this.#jitter = Math.max(offset - this.#base, this.#jitter * JITTER_DECAY);
@@ -61,9 +66,11 @@ export class LiveEdge {
    */
   decide(behindS) {
     const excess = behindS - this.target;
-    if (excess > (this.#firstJumps > 0 ? FIRST_JUMP_BEHIND_S : JUMP_BEHIND_S)) {
+    const settling = this.#firstJumps > 0 && this.#lastAt - this.#jumpedAt > BETWEEN_FIRST_JUMPS_S;
+    if (excess > (settling ? FIRST_JUMP_BEHIND_S : JUMP_BEHIND_S)) {
       this.#catchingUp = false;
       this.#firstJumps -= 1;
+      this.#jumpedAt = this.#lastAt;
       return { rate: 1, jump: true };
     }
     if (excess > CATCH_UP_FROM_S) this.#catchingUp = true;

@@ -1,9 +1,13 @@
 /** The frames of the live gateway: a header of 24 bytes, big-endian `BBHIqq`, then fragmented MP4. */
 
-export const HEADER_BYTES = 24;
-export const VERSION = 1;
+/** A frame that holds an init segment. */
 export const KIND_INIT = 1;
+
+/** A frame that holds one fragment. */
 export const KIND_FRAGMENT = 2;
+
+const HEADER_BYTES = 24;
+const VERSION = 1;
 const FLAG_KEY = 1n;
 const NS_PER_MS = 1_000_000n;
 

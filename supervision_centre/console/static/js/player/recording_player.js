@@ -15,6 +15,7 @@ const BEHIND_S = 45;
 const LOOK_EVERY_MS = 200;
 const FIRST_INTERVAL_S = 0.08;
 const INTERVALS_KEPT = 12;
+const STALL_S = 0.6;
 const SHORTEST_PROGRESS_S = 0.2;
 
 /** The player of one `<video>`. */
@@ -195,11 +196,9 @@ export class RecordingPlayer {
       if (length === 0) continue;
       this.#prepare(head.subarray(0, length), startMs);
       ready = true;
+      if (seekMs !== null) this.#video.currentTime = Math.max(0, (seekMs - startMs) / 1000);
       await this.#append(abort, head);
-      if (seekMs !== null) {
-        this.#video.currentTime = Math.max(0, (seekMs - startMs) / 1000);
-        if (this.#wantsPlay) this.resume();
-      }
+      if (seekMs !== null && this.#wantsPlay) this.resume();
     }
   }
 
@@ -262,18 +261,24 @@ export class RecordingPlayer {
     const ranges = this.#video.buffered;
     if (ranges.length === 0 || this.#video.seeking) return;
     for (let index = 0; index < ranges.length; index += 1) {
-      const waits = index === 0 ? at < ranges.start(0) : at >= ranges.end(index - 1) - 0.05 && at < ranges.start(index);
+      const waits = index === 0 ? at < ranges.start(0) : at < ranges.start(index) && this.#reached(ranges.end(index - 1));
       if (!waits) continue;
       this.#on.jumped(this.utcMs, this.#originMs + ranges.start(index) * 1000);
       this.#video.currentTime = ranges.start(index);
       if (this.#wantsPlay) this.resume();
       return;
     }
-    if (this.#ended && at >= this.#end() - 0.1) {
+    if (this.#ended && this.#reached(this.#end())) {
       this.#ended = false;
       this.pause();
       this.#on.ended();
     }
+  }
+
+  /** Whether the picture has come to the end of a stretch: a browser stalls up to a few images before it. */
+  #reached(endS) {
+    const left = endS - this.#video.currentTime;
+    return left < 0.05 || (left < STALL_S && this.#video.readyState <= HTMLMediaElement.HAVE_CURRENT_DATA);
   }
 
   #followFrames() {

@@ -4,6 +4,8 @@ import { fill, h, icon, setText } from "../ui/dom.js";
 import { plural } from "../ui/format.js";
 import { conditionLabel } from "./causes.js";
 
+const TYPING_MS = 400;
+
 /** Letters without accents, in lower case: « Évreux » is found by « evr ». @param {string} text */
 const folded = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 
@@ -28,6 +30,7 @@ export class CameraList {
   #on;
   #rows = new Map();
   #current = "";
+  #typing = 0;
   #groups = h("div", { class: "cameras__groups" });
   #count = h("p", { class: "cameras__count note", role: "status" });
   #search;
@@ -106,9 +109,11 @@ export class CameraList {
     } else this.#search.blur();
   }
 
+  /** Each camera that comes back to a wall is an entry in the journal: the wall waits for the end of the typing. */
   #changed() {
     this.#draw();
-    this.#on.filtered?.(this.visible);
+    clearTimeout(this.#typing);
+    this.#typing = window.setTimeout(() => this.element.isConnected && this.#on.filtered?.(this.visible), TYPING_MS);
   }
 
   #draw() {

@@ -261,7 +261,7 @@ class Wall {
 
   #key = (event) => {
     if (isTyping(event) || event.defaultPrevented) return;
-    if (event.key === "/") this.#list.focusSearch();
+    if (event.key === "/" && !document.fullscreenElement) this.#list.focusSearch();
     else if (document.activeElement !== document.body || !this.#stage.handleKey(event.key)) {
       if (event.key !== "Escape" || !this.#stage.handleKey("Escape")) return;
     }

@@ -49,7 +49,7 @@ export class Tile {
         this.#dot,
         h("span", { class: "tile__name", text: camera.name }),
         h("span", { class: "tile__commune", text: camera.commune_name }),
-        h("span", { class: "tile__authority", text: camera.authority ?? "" }),
+        h("span", { class: "tile__authority", text: camera.authority ? `Autorité\u00a0: ${camera.authority}` : "" }),
         this.#receipt,
         this.#lag,
         this.#time,
@@ -147,8 +147,9 @@ export class Tile {
   }
 
   #shown(utcMs) {
+    if (this.element.dataset.condition !== "live") return;
     this.#shownAt = performance.now();
-    if (this.#shownMs === 0 && this.element.dataset.condition === "live") this.#cover.hidden = true;
+    this.#cover.hidden = true;
     this.#shownMs = utcMs;
     this.#video.dataset.shownUtc = new Date(utcMs).toISOString();
     setText(this.#time, clockTime(utcMs));
