@@ -23,6 +23,7 @@ import struct
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import structlog
@@ -131,7 +132,7 @@ class Spool:
         """Remove the files whose every entry the log has; the newest stays, since it carries number and chain on."""
         with self._turn:
             files = self._files()
-            for path, following in zip(files, files[1:], strict=False):
+            for path, following in pairwise(files):
                 if int(following.stem) <= known + 1:
                     durable.remove(path)
 
