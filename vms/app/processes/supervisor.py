@@ -77,6 +77,7 @@ class Supervisor:
         self._observers = observers or Observers()
         self._children: list[_Child] = []
         self._fatal: asyncio.Future[VmsError] | None = None
+        self._registry_turn = asyncio.Lock()
 
     async def start(self, specs: Sequence[ChildSpec]) -> None:
         """Start these together and return when all are ready. Raises the VmsError of one that cannot start."""
@@ -86,6 +87,7 @@ class Supervisor:
         self._children += children
         for child in children:
             child.keeper = asyncio.create_task(self._keep(child), name=f"keep {child.spec.name}")
+            child.keeper.add_done_callback(self._keeper_ended)
         everyone = asyncio.gather(*(child.ready.wait() for child in children))
         outcomes: list[asyncio.Future[Any]] = [everyone, self._fatal]
         await asyncio.wait(outcomes, return_when=asyncio.FIRST_COMPLETED)
@@ -107,6 +109,22 @@ class Supervisor:
                 with contextlib.suppress(asyncio.CancelledError):
                     await child.keeper
         await asyncio.to_thread(durable.remove, self._registry)
+
+    def _keeper_ended(self, keeper: asyncio.Task[None]) -> None:
+        """A keeper that fails is our own fault, and must not look like a child that takes its time."""
+        if keeper.cancelled() or keeper.exception() is None or self._fatal is None or self._fatal.done():
+            return
+        failure = keeper.exception()
+        log.error("supervision failed", task=keeper.get_name(), error=repr(failure))
+        self._fatal.set_result(
+            VmsError(
+                ErrorKind.INTERNAL,
+                "supervisor.failed",
+                f"La surveillance des processus a échoué ({failure}).",
+                hint="Vérifiez l'espace disque et les droits du dossier de données, puis relancez.",
+                detail=repr(failure),
+            )
+        )
 
     async def _keep(self, child: _Child) -> None:
         pauses = Backoff(initial_s=0.3, maximum_s=15.0)
@@ -169,7 +187,8 @@ class Supervisor:
     async def _write_registry(self) -> None:
         running = {child.spec.name: child.process.pid for child in self._children if child.process is not None}
         content = json.dumps({"supervisor": os.getpid(), **running}, indent=1).encode()
-        await asyncio.to_thread(durable.write_atomic, self._registry, content)
+        async with self._registry_turn:
+            await asyncio.to_thread(durable.write_atomic, self._registry, content)
 
 
 async def _stop(child: _Child) -> None:

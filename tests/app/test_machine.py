@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from vms.app.processes.machine import check_ports, children, open_folder
+from vms.app.settings import CentreSettings, GatewaySettings, RecorderSettings, Settings
+from vms.base.errors import ErrorKind, VmsError
+
+
+def settings_of(tmp_path: Path, **fields: object) -> Settings:
+    return Settings(data=tmp_path / "data", **fields)  # type: ignore[arg-type]
+
+
+def test_the_writer_starts_first_and_every_shard_is_a_process(tmp_path: Path):
+    folder, lock = open_folder(settings_of(tmp_path, recorder=RecorderSettings(shards=3)))
+    with lock:
+        names = [spec.name for spec in children(folder, simulated=True)]
+    assert names == ["audit-writer", "simulator", "shard-0", "shard-1", "shard-2", "gateway", "centre"]
+
+
+def test_a_second_instance_is_refused_in_french(tmp_path: Path):
+    _, lock = open_folder(settings_of(tmp_path))
+    with lock, pytest.raises(VmsError) as refused:
+        open_folder(settings_of(tmp_path))
+    assert refused.value.kind is ErrorKind.CONFLICT
+    assert "déjà utilisé" in refused.value.message
+    assert str(os.getpid()) in refused.value.message
+
+
+def test_a_taken_port_is_named_with_its_key(tmp_path: Path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        settings = settings_of(tmp_path, centre=CentreSettings(port=port), gateway=GatewaySettings(port=1))
+        with pytest.raises(VmsError) as refused:
+            check_ports(settings)
+    assert f"Le port {port} de la console" in refused.value.message
+    assert "centre.port" in refused.value.hint
+
+
+def test_a_folder_that_cannot_be_made_is_refused_in_french(tmp_path: Path):
+    (tmp_path / "data").write_text("a file where the folder should be")
+    with pytest.raises(VmsError) as refused:
+        open_folder(settings_of(tmp_path))
+    assert refused.value.code == "data.not_writable"
+    assert "--data" in refused.value.hint
+
+
+def test_keys_are_made_once_and_the_private_one_is_the_owners_alone(tmp_path: Path):
+    folder, lock = open_folder(settings_of(tmp_path))
+    lock.release()
+    first = folder.ticket_key.read_bytes()
+    assert folder.ticket_key.stat().st_mode & 0o077 == 0
+    again, lock = open_folder(settings_of(tmp_path))
+    lock.release()
+    assert again.ticket_key.read_bytes() == first
+
+
+def test_shards_are_spread_over_the_disks(tmp_path: Path):
+    disks = (tmp_path / "a", tmp_path / "b")
+    folder, lock = open_folder(settings_of(tmp_path, recorder=RecorderSettings(shards=3, folders=disks)))
+    lock.release()
+    assert [path.parent.name for path in folder.shard_folders] == ["a", "b", "a"]
