@@ -25,6 +25,8 @@ READY = """
     sys.exit(run_process("child", body))
 """
 REFUSES = """
+    import sys
+    from vms.app.processes.lifecycle import run_process
     from vms.base.errors import ErrorKind, VmsError
     async def body(stop, on_ready):
         raise VmsError(ErrorKind.CORRUPT, "store.broken", "L'index est abîmé.", hint="Réparez-le.")
