@@ -105,9 +105,7 @@ async def forget_closed(session: WriteSession, now_ns: int) -> None:
     await session.execute(delete(ViewingSessionRow).where(ViewingSessionRow.closed_at_ns < now_ns - _KEEP_CLOSED_NS))
 
 
-async def _close(
-    session: WriteSession, rows: Sequence[ViewingSessionRow], at_ns: int, cause: str
-) -> Sequence[str]:
+async def _close(session: WriteSession, rows: Sequence[ViewingSessionRow], at_ns: int, cause: str) -> Sequence[str]:
     ended: list[str] = []
     for row in rows:
         ends_ns = min(at_ns, row.lease_until_ns)

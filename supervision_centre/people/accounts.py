@@ -100,9 +100,7 @@ class Accounts:
         check_new_password(password, person.login)
         kept = await self._passwords.hash(password)
         async with self._database.writing() as writing:
-            await writing.execute(
-                update(PersonRow).where(PersonRow.person_id == person_id).values(password_hash=kept)
-            )
+            await writing.execute(update(PersonRow).where(PersonRow.person_id == person_id).values(password_hash=kept))
             await repository.forget_web_sessions(writing, person_id)
             await close_looks(writing, self._clock.utc_ns(), "session_ended", person_id=person_id)
 
