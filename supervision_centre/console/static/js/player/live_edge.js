@@ -10,8 +10,8 @@ const MARGIN_FIRST_S = 0.04;
 const MARGIN_LAST_S = 0.6;
 const JUMP_BEHIND_S = 1;
 const FIRST_JUMP_BEHIND_S = 0.2;
-const FIRST_JUMPS = 4;
-const BETWEEN_FIRST_JUMPS_S = 0.4;
+const SETTLING_S = 3;
+const BETWEEN_JUMPS_S = 0.4;
 const CATCH_UP_FROM_S = 0.05;
 const JITTER_DECAY = 0.985;
 const BASE_DRIFT_S = 0.0005;
@@ -22,7 +22,7 @@ export class LiveEdge {
   #jitter = 0;
   #frame = 0.1;
   #catchingUp = false;
-  #firstJumps = FIRST_JUMPS;
+  #startedAt = null;
   #lastAt = 0;
   #jumpedAt = -Infinity;
 
@@ -30,7 +30,7 @@ export class LiveEdge {
   reset() {
     this.#base = Infinity;
     this.#catchingUp = false;
-    this.#firstJumps = FIRST_JUMPS;
+    this.#startedAt = null;
     this.#jumpedAt = -Infinity;
   }
 
@@ -42,6 +42,7 @@ export class LiveEdge {
    */
   arrived(atS, mediaS, durationS) {
     if (durationS > 0) this.#frame = durationS;
+    this.#startedAt ??= atS;
     this.#lastAt = atS;
     const offset = atS - mediaS;
     this.#base = Math.min(this.#base + BASE_DRIFT_S, offset);
@@ -66,16 +67,14 @@ export class LiveEdge {
    */
   decide(behindS) {
     const excess = behindS - this.target;
-    const settling = this.#firstJumps > 0 && this.#lastAt - this.#jumpedAt > BETWEEN_FIRST_JUMPS_S;
+    const settling = this.#lastAt - this.#startedAt < SETTLING_S && this.#lastAt - this.#jumpedAt > BETWEEN_JUMPS_S;
     if (excess > (settling ? FIRST_JUMP_BEHIND_S : JUMP_BEHIND_S)) {
       this.#catchingUp = false;
-      this.#firstJumps -= 1;
       this.#jumpedAt = this.#lastAt;
       return { rate: 1, jump: true };
     }
     if (excess > CATCH_UP_FROM_S) this.#catchingUp = true;
     else if (excess <= 0) this.#catchingUp = false;
-    if (excess <= CATCH_UP_FROM_S) this.#firstJumps = 0;
     return { rate: this.#catchingUp ? 1.1 : 1, jump: false };
   }
 }

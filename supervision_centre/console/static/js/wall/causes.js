@@ -18,6 +18,8 @@ const SENTENCES = {
   "ticket.expired": "Le droit de consultation est arrivé à son terme.",
   "ticket.forged": "Le droit de consultation n’est pas reconnu.",
   "ticket.malformed": "Le droit de consultation n’est pas reconnu.",
+  unassigned: "Cette caméra n’est confiée à aucun enregistreur.",
+  replaced: "Une autre consultation a pris la place de celle-ci.",
   recorder: "L’enregistreur de cette caméra est indisponible.",
 };
 
