@@ -37,7 +37,7 @@ log = structlog.get_logger(__name__)
 
 MAX_GROUP_FRAGMENTS = 1_500
 MAX_GROUP_BYTES = 16 * 1024 * 1024
-CAUSE_RECORDER = "recorder_unavailable"
+CAUSE_RECORDER = "recorder"
 CAUSE_UNASSIGNED = "unassigned"
 
 

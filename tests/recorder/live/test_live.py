@@ -181,13 +181,13 @@ async def test_a_tile_without_signal_says_since_when_and_why(node: RunningGatewa
 async def test_a_lost_shard_is_said_and_asked_again(tmp_path: Path, socket: Path) -> None:
     async with running_gateway(tmp_path, SystemClock(), shards=[socket]) as node, node.wall() as wall:
         await wall.open(node.centre.ticket())
-        await wall.status("recorder_unavailable")
+        await wall.status("recorder")
         async with fake_shard(socket) as shard:
             await until(lambda: shard.active)
             shard.send(2)
             await wall.media(2)
             await shard.drop_connections()
-            await wall.status("recorder_unavailable")
+            await wall.status("recorder")
             await until(lambda: shard.active)
             shard.send_group()
             shard.send(2)
