@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar, TypeVarTuple
 
-from sqlalchemy import Connection, CursorResult, Executable, MetaData, Row, Select, event
+from sqlalchemy import Connection, CursorResult, Engine, Executable, MetaData, Row, Select, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
@@ -23,7 +23,7 @@ from sqlalchemy.sql.selectable import TypedReturnsRows
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-_WRITING = "vms_writing"
+WRITING = "vms_writing"
 
 NAMING = {
     "ix": "ix_%(column_0_label)s",
@@ -93,9 +93,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.engine: AsyncEngine = create_async_engine(url)
-        if self.engine.dialect.name == "sqlite":
-            event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
-            event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
+        prepare_engine(self.engine.sync_engine)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
     @asynccontextmanager
@@ -108,12 +106,19 @@ class Database:
     async def writing(self) -> AsyncIterator[WriteSession]:
         """A session whose changes are committed together at the end of the block, or not at all."""
         async with self._sessions.begin() as session:
-            await session.connection(execution_options={_WRITING: True})
+            await session.connection(execution_options={WRITING: True})
             yield WriteSession(session)
 
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
+
+
+def prepare_engine(engine: Engine) -> None:
+    """Give an engine the durability and the transactions of this module; SQLite alone needs to be told."""
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
@@ -125,5 +130,5 @@ def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writing = connection.get_execution_options().get(_WRITING, False)
+    writing = connection.get_execution_options().get(WRITING, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
