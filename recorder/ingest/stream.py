@@ -72,6 +72,7 @@ class StreamCounters:
         self.sequence_jumps += batch.sequence_jumps
         self.malformed_packets += batch.malformed_packets
         self.units += len(batch.access_units)
+        self.damaged_units += sum(unit.damaged for unit in batch.access_units)
 
 
 class IngestMachinery:

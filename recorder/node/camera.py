@@ -107,8 +107,10 @@ class CameraWorker:
 
     def attach(self, role: StreamRole, reader: HubReader) -> StreamHub | None:
         """Add a reader to a stream, opening it if need be. None, and nothing added, outside of the authorisation."""
-        if StreamRole.MAIN not in self._streams:
+        if not self.assignment.authorisation.in_force(self._clock.utc_ns()):
             return None
+        if StreamRole.MAIN not in self._streams:
+            self._begin_recording()
         stream = self._open(self._effective(role))
         if stream.linger is not None:
             stream.linger.cancel()

@@ -122,10 +122,7 @@ class Shard:
         """Close every segment and say why nothing comes after it."""
         async with self._assigning:
             workers, self._workers = list(self._workers.values()), {}
-            await asyncio.gather(
-                *(worker.stop("shard_stopped", gap=GapCause.MAINTENANCE, detail="stopped") for worker in workers),
-                return_exceptions=True,
-            )
+            await asyncio.gather(*(_let_go(worker, "shard_stopped", "stopped") for worker in workers))
         self._wheel.stop()
         for task in self._tasks:
             task.cancel()
@@ -185,10 +182,9 @@ class Shard:
         self._assigned = list(wanted.values())
         leaving = [worker for camera_id, worker in self._workers.items() if _replaced(worker, wanted.get(camera_id))]
         for worker in leaving:
-            camera_id = worker.assignment.camera_id
-            del self._workers[camera_id]
-            detail = "reassigned" if camera_id in wanted else "unassigned"
-            await worker.stop(detail, gap=GapCause.MAINTENANCE, detail=detail)
+            del self._workers[worker.assignment.camera_id]
+        ends = ["reassigned" if worker.assignment.camera_id in wanted else "unassigned" for worker in leaving]
+        await asyncio.gather(*(_let_go(worker, end, end) for worker, end in zip(leaving, ends, strict=True)))
         for camera_id, assignment in wanted.items():
             self._store.set_retention(camera_id, assignment.authorisation.retention_days)
             worker_or_none = self._workers.get(camera_id)
@@ -197,6 +193,13 @@ class Shard:
                 continue
             worker = self._workers[camera_id] = CameraWorker(assignment, self._services)
             worker.start()
+
+
+async def _let_go(worker: CameraWorker, cause: str, detail: str) -> None:
+    try:
+        await worker.stop(cause, gap=GapCause.MAINTENANCE, detail=detail)
+    except Exception:
+        log.exception("camera did not stop in order", camera_id=worker.assignment.camera_id)
 
 
 def _replaced(worker: CameraWorker, wanted: CameraAssignment | None) -> bool:

@@ -82,13 +82,15 @@ async def run_ingest_bench(options: IngestBenchOptions) -> dict[str, Any]:
 
 async def _measure_shard(options: IngestBenchOptions, folder: Path) -> dict[str, Any]:
     async with _running_shard(folder) as (pid, client):
-        empty = usage_of(pid)
+        empty = await asyncio.to_thread(usage_of, pid)
         await client.assign([_assignment(options, number) for number in range(1, options.cameras + 1)])
         await _all_live(client, options.cameras)
         await asyncio.sleep(SETTLE_SECONDS)
-        counters_before, before, busy_before = await client.counters(), usage_of(pid), system_busy_s()
+        counters_before = await client.counters()
+        before, busy_before = await asyncio.to_thread(_measure, [pid])
         await asyncio.sleep(options.seconds)
-        after, busy_after, counters_after = usage_of(pid), system_busy_s(), await client.counters()
+        after, busy_after = await asyncio.to_thread(_measure, [pid])
+        counters_after = await client.counters()
     recorded = await asyncio.to_thread(_recorded_bytes, folder)
     lost, units, received, connections = (
         _difference(counters_before, counters_after, name)
@@ -115,9 +117,9 @@ async def _measure_ffmpeg(options: IngestBenchOptions, folder: Path) -> dict[str
         await _all_writing(folder, options.cameras)
         await asyncio.sleep(SETTLE_SECONDS)
         pids = [process.pid for process in processes]
-        before, busy_before = usage_of_all(pids), system_busy_s()
+        before, busy_before = await asyncio.to_thread(_measure, pids)
         await asyncio.sleep(options.seconds)
-        after, busy_after = usage_of_all(pids), system_busy_s()
+        after, busy_after = await asyncio.to_thread(_measure, pids)
     except (ProcessLookupError, FileNotFoundError):
         raise VmsError(ErrorKind.CAMERA, "bench.baseline_failed", "Un processus ffmpeg s'est arrêté.") from None
     finally:
@@ -130,6 +132,10 @@ async def _measure_ffmpeg(options: IngestBenchOptions, folder: Path) -> dict[str
         "command": "ffmpeg -rtsp_transport tcp -i URL -c copy -f segment",
         "machine_cpu_percent": round((busy_after - busy_before) / options.seconds * 100, 1),
     }
+
+
+def _measure(pids: list[int]) -> tuple[Usage, float]:
+    return usage_of_all(pids), system_busy_s()
 
 
 def _cost(before: Usage, after: Usage, options: IngestBenchOptions, base_bytes: int) -> dict[str, Any]:
