@@ -138,6 +138,30 @@ class Index:
             row = self.connection.execute("DELETE FROM state WHERE key = ? RETURNING value", (key,)).fetchone()
             return None if row is None else int(row[0])
 
+    def state(self, key: str) -> int | None:
+        """A number of the store itself; None when there is none."""
+        row = self.connection.execute("SELECT value FROM state WHERE key = ?", (key,)).fetchone()
+        return None if row is None else int(row[0])
+
+    def has_open_gap(self, camera_id: str) -> bool:
+        """Whether the camera is in a gap."""
+        return self._open_gap(camera_id) is not None
+
+    def restore_gaps(self, rows: Sequence[tuple[str, int, int | None, str, str, int]]) -> None:
+        """Take over `(camera_id, start_ns, end_ns, cause, detail, repaired)` of another index, in place of all."""
+        with self._transaction():
+            self.connection.execute("DELETE FROM gap")
+            self.connection.executemany(
+                "INSERT INTO gap (camera, start_ns, end_ns, cause, detail, repaired) VALUES (?, ?, ?, ?, ?, ?)",
+                [(self._camera(camera_id), *gap) for camera_id, *gap in rows],
+            )
+
+    def forget_segments(self) -> None:
+        """Drop every row about files: what a rebuild begins with."""
+        with self._transaction():
+            for table in ("segment", "open_segment", "garbage"):
+                self.connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names are ours
+
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         self.connection.execute("BEGIN IMMEDIATE")

@@ -30,9 +30,7 @@ _OPEN = """
 """
 
 
-def segments_between(
-    connection: sqlite3.Connection, camera_id: str, start_ns: int, end_ns: int
-) -> list[StoredSegment]:
+def segments_between(connection: sqlite3.Connection, camera_id: str, start_ns: int, end_ns: int) -> list[StoredSegment]:
     """Closed segments of a camera that overlap `[start_ns, end_ns)`, by start."""
     rows = connection.execute(
         f"{_SEGMENT} WHERE c.camera_id = ? AND s.start_ns > ? AND s.start_ns < ? AND s.end_ns > ? ORDER BY s.start_ns",
@@ -57,9 +55,7 @@ def all_segments(connection: sqlite3.Connection) -> Iterable[StoredSegment]:
 
 def open_segments(connection: sqlite3.Connection, camera_id: str | None = None) -> list[StoredSegment]:
     """Segments begun and not closed, of one camera or of all, by start."""
-    rows = connection.execute(
-        f"{_OPEN} WHERE ? IS NULL OR c.camera_id = ? ORDER BY s.start_ns", (camera_id, camera_id)
-    )
+    rows = connection.execute(f"{_OPEN} WHERE ? IS NULL OR c.camera_id = ? ORDER BY s.start_ns", (camera_id, camera_id))
     return [_segment(row, still_open=True) for row in rows]
 
 
@@ -90,9 +86,7 @@ def gaps_between(connection: sqlite3.Connection, camera_id: str, start_ns: int, 
              AND start_ns < ? AND (end_ns IS NULL OR end_ns > ?) ORDER BY start_ns, number""",
         (camera_id, end_ns, start_ns),
     )
-    return [
-        Gap(begin, end, GapCause(cause), detail, bool(repaired)) for begin, end, cause, detail, repaired in rows
-    ]
+    return [Gap(begin, end, GapCause(cause), detail, bool(repaired)) for begin, end, cause, detail, repaired in rows]
 
 
 def knows(connection: sqlite3.Connection, camera_id: str) -> bool:

@@ -1,47 +1,216 @@
-"""The segments of one disk (signatures; being filled in)."""
+"""The segments of one disk: its index, its thread, its space, and the gaps of its cameras.
+
+Rules
+1. One process owns a store. All that changes it runs in the disk's thread, in the order in which it was asked for;
+   questions open the index for reading and wait for nobody.
+2. Nothing that a recording does here waits: what the disk cannot take is refused with a cause.
+3. Invariants S1 and S2 (see `closing`) hold at every instant at which the process may end.
+"""
 
 from __future__ import annotations
 
-from recorder.contract.timeline import GapCause, Timeline
+import asyncio
+import contextlib
+import os
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import structlog
+
+from recorder.contract.timeline import GapCause, RecordedSpan, Timeline
+from recorder.store import queries
+from recorder.store.closing import remove_segments
+from recorder.store.disk_writer import DiskWriter, Job
+from recorder.store.schema import INDEX_NAME, connect_to_read
 from recorder.store.segment import StoredSegment
 from recorder.store.settings import StoreSettings
+from recorder.store.starting import STOPPED_AT, Started, index_refused, start_store
 from vms.base.clock import Clock
+from vms.base.errors import ErrorKind, VmsError
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+SPACE_CHECK_S = 5.0
+
+
+@dataclass(slots=True)
+class Growing:
+    """A segment that is being written, as far as questions need it. `end_ns` moves on as fragments are queued."""
+
+    segment_id: str
+    camera_id: str
+    run: int
+    start_ns: int
+    end_ns: int
+    uncertainty_ms: int
+    failure: str = field(default="")
 
 
 class SegmentStore:
     """The segments of one disk, owned by one process. Made by `open` only."""
 
+    def __init__(self, settings: StoreSettings, clock: Clock, started: Started) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.index = started.index
+        self.newest = started.newest
+        self.salvaged = started.salvaged
+        self.disk = DiskWriter(f"disk {settings.folder.name}", settings.queue_bytes)
+        self.growing: dict[str, Growing] = {}
+        self.space_is_low = False
+        self._lock = started.lock
+        self._watch: asyncio.Task[None] | None = None
+
     @classmethod
     async def open(cls, settings: StoreSettings, clock: Clock) -> SegmentStore:
         """Lock the folder, finish what was interrupted, and be ready.
 
-        Raises VmsError `folder.in_use`, `store.not_writable`, `store.clock_behind`.
+        Raises VmsError `folder.in_use`, `store.not_writable`, `store.clock_behind`, `store.full` or
+        `store.index_unavailable`.
         """
-        raise NotImplementedError
+        try:
+            started = await asyncio.to_thread(start_store, settings.folder, clock)
+        except sqlite3.Error as refused:
+            raise index_refused(settings.folder, refused) from None
+        store = cls(settings, clock, started)
+        await store._look_at_space()
+        store._watch = asyncio.create_task(store._watch_space(), name="watch space")
+        return store
 
     async def close(self) -> None:
         """Settle what is queued and give the folder back. Every `SegmentWriter` must have been closed before."""
-        raise NotImplementedError
+        if self._watch is not None:
+            self._watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watch
+        stopped_at_ns = self.clock.utc_ns()
+        self.disk.put(lambda: self.index.set_state(STOPPED_AT, stopped_at_ns))
+        await asyncio.to_thread(self.disk.stop)
+        await asyncio.to_thread(self.index.close)
+        self._lock.release()
 
     async def timeline(self, camera_id: str, start_ns: int, end_ns: int) -> Timeline:
         """Spans and gaps, those still growing included. VmsError `store.unknown_camera` (not_found) otherwise."""
-        raise NotImplementedError
+        growing = self.growing.get(camera_id)
+        return await self._ask(lambda index: _timeline(index, growing, camera_id, start_ns, end_ns))
 
     async def segments_between(self, camera_id: str, start_ns: int, end_ns: int) -> list[StoredSegment]:
         """The segments that overlap `[start_ns, end_ns)`, in the order of time, the open one last."""
-        raise NotImplementedError
+
+        def both(index: sqlite3.Connection) -> list[StoredSegment]:
+            growing = [one for one in queries.open_segments(index, camera_id) if one.start_ns < end_ns]
+            closed = queries.segments_between(index, camera_id, start_ns, end_ns)
+            known = {one.segment_id for one in closed}
+            return closed + [one for one in growing if one.segment_id not in known]
+
+        return await self._ask(both)
+
+    async def expired(self, camera_id: str, before_ns: int, limit: int) -> list[StoredSegment]:
+        """At most `limit` closed segments of a camera that start before an instant, oldest first."""
+        return await self._ask(lambda index: queries.oldest_segments(index, camera_id, before_ns, limit))
+
+    async def retentions(self) -> dict[str, int | None]:
+        """The retention of each camera in days; None where no authorisation was ever told."""
+        return await self._ask(queries.retentions)
+
+    async def remove(self, segments: Sequence[StoredSegment]) -> None:
+        """Remove closed segments for good; see `closing`. Raises VmsError when the disk refuses."""
+        try:
+            await self.disk.run(lambda: remove_segments(self.settings.folder, self.index, segments))
+        except (OSError, sqlite3.Error) as refused:
+            raise self._unavailable(refused) from None
+
+    async def forget_gaps(self, camera_id: str, before_ns: int) -> None:
+        """Drop the gaps of a camera that ended before an instant."""
+        await self.disk.run(lambda: self.index.forget_gaps(camera_id, before_ns))
 
     def record_gap(self, camera_id: str, start_ns: int, cause: GapCause, detail: str) -> None:
         """From `start_ns` on nothing is recorded, for this cause. Never waits.
 
         While a gap is open, the same cause changes nothing and another one splits it. The next segment ends it.
         """
-        raise NotImplementedError
+        self._note(lambda: self.index.open_gap(camera_id, start_ns, cause, detail))
 
     def close_gap(self, camera_id: str, end_ns: int) -> None:
         """Pictures come again at `end_ns`. Never waits; nothing happens when no gap is open."""
-        raise NotImplementedError
+        self._note(lambda: self.index.close_gap(camera_id, end_ns))
+
+    def set_retention(self, camera_id: str, days: int) -> None:
+        """Keep a camera's retention beside its segments, so that erasure needs nobody (LAW-06). Never waits."""
+        self._note(lambda: self.index.set_retention(camera_id, days))
 
     def check_space(self) -> None:
         """VmsError `store.disk_almost_full` (exhausted) when the disk is below its threshold."""
-        raise NotImplementedError
+        if self.space_is_low:
+            raise VmsError(
+                ErrorKind.EXHAUSTED,
+                "store.disk_almost_full",
+                f"Le disque du dossier d’enregistrement {self.settings.folder} est presque plein :"
+                " l’enregistrement y est suspendu.",
+                hint="Libérez de la place ; l’enregistrement reprend alors de lui-même.",
+                detail=f"less than {self.settings.min_free_bytes} bytes free",
+            )
+
+    def _note(self, job: Job) -> None:
+        if not self.disk.put(job):
+            log.error("a note to the ledger is lost: the disk's thread is gone", failure=repr(self.disk.failure))
+
+    async def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        def ask() -> T:
+            index = connect_to_read(self.settings.folder / INDEX_NAME)
+            try:
+                return question(index)
+            finally:
+                index.close()
+
+        try:
+            return await asyncio.to_thread(ask)
+        except sqlite3.Error as refused:
+            raise self._unavailable(refused) from None
+
+    def _unavailable(self, refused: Exception) -> VmsError:
+        return VmsError(
+            ErrorKind.UNAVAILABLE,
+            "store.disk_error",
+            f"Le disque du dossier d’enregistrement {self.settings.folder} ne répond pas comme il devrait.",
+            hint="Vérifiez ce disque (journal du système, SMART).",
+            detail=repr(refused),
+        )
+
+    async def _watch_space(self) -> None:
+        while True:
+            await self.clock.sleep(SPACE_CHECK_S)
+            await self._look_at_space()
+
+    async def _look_at_space(self) -> None:
+        try:
+            status = await asyncio.to_thread(os.statvfs, self.settings.folder)
+        except OSError as refused:
+            log.error("the disk does not tell its free space", folder=str(self.settings.folder), error=repr(refused))
+            return
+        low = status.f_bavail * status.f_frsize < self.settings.min_free_bytes
+        if low != self.space_is_low:
+            log.warning("disk almost full" if low else "disk has space again", folder=str(self.settings.folder))
+        self.space_is_low = low
+
+
+def _timeline(
+    index: sqlite3.Connection, growing: Growing | None, camera_id: str, start_ns: int, end_ns: int
+) -> Timeline:
+    if growing is None and not queries.knows(index, camera_id):
+        raise VmsError(
+            ErrorKind.NOT_FOUND,
+            "store.unknown_camera",
+            "Cet enregistreur n’a jamais rien enregistré de cette caméra.",
+            detail=f"{camera_id[:40]!r} is not in the index",
+        )
+    spans = queries.spans_between(index, camera_id, start_ns, end_ns)
+    if growing is not None and growing.start_ns < end_ns and growing.end_ns > start_ns:
+        known = {(span.start_ns, span.run) for span in spans}
+        if (growing.start_ns, growing.run) not in known:
+            spans.append(RecordedSpan(growing.start_ns, growing.end_ns, growing.run, growing.uncertainty_ms))
+    gaps = queries.gaps_between(index, camera_id, start_ns, end_ns)
+    return Timeline(camera_id, start_ns, end_ns, queries.joined(spans), tuple(gaps))

@@ -112,9 +112,7 @@ def read_fragment(read_at: ReadAt, offset: int, end: int) -> Fragment:
     if sum(sample.size for sample in samples) != mdat.end - mdat.content:
         raise malformed(f"the samples at {offset} do not fill their mdat")
     duration_90k = sum(sample.duration_90k for sample in samples)
-    index = FragmentIndexEntry(
-        offset, mdat.end - offset, decode_time_90k, duration_90k, samples[0].key, len(samples)
-    )
+    index = FragmentIndexEntry(offset, mdat.end - offset, decode_time_90k, duration_90k, samples[0].key, len(samples))
     return Fragment(index, head, sequence, samples)
 
 

@@ -111,9 +111,7 @@ def _hevc_record(parameters: ParameterSets, video: VideoParameters) -> bytes:
         (video.temporal_layers & 7) << 3 | int(video.temporal_id_nested) << 2 | NAL_LENGTH_BYTES - 1,
     )
     arrays = [(32, (parameters.vps,)), (33, (parameters.sps,)), (34, parameters.pps)]
-    body = b"".join(
-        struct.pack(">BH", 0x80 | kind, len(nals)) + b"".join(map(_counted, nals)) for kind, nals in arrays
-    )
+    body = b"".join(struct.pack(">BH", 0x80 | kind, len(nals)) + b"".join(map(_counted, nals)) for kind, nals in arrays)
     return head + bytes((len(arrays),)) + body
 
 

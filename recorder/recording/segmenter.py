@@ -1,0 +1,119 @@
+"""Where segments and fragments begin: decisions on dated units, without any I/O.
+
+Rules
+1. A segment begins on a key frame, and ends when it is long enough and the next key frame comes, when the run changes,
+   or when a key frame brings other parameter sets.
+2. A fragment holds about a second and begins anew on each key frame, so that a player that seeks reads little.
+3. Media time zero is the first key frame. Decode times never go back and never below zero; where units are reordered,
+   the first ones are pushed together at zero and their composition offsets bear it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from recorder.hub.unit import DatedUnit
+from vms.base.clock import NS_PER_SECOND
+from vms.media.access_unit import RTP_CLOCK_HZ, ParameterSets
+from vms.media.fmp4 import DecodeTimer, SampleInfo
+
+FRAGMENT_90K: Final = RTP_CLOCK_HZ * 9 // 10
+MAX_FRAGMENT_BYTES: Final = 8 * 1024 * 1024
+_LONGEST_INTERVAL_90K: Final = 10 * RTP_CLOCK_HZ
+_USUAL_INTERVAL_90K: Final = 3_600
+
+
+def must_rotate(current: SegmentShape, dated: DatedUnit, segment_ns: int) -> bool:
+    """Whether this unit must begin another segment (rule 1)."""
+    if dated.run != current.run or dated.starts_run:
+        return True
+    if not dated.unit.key:
+        return False
+    if dated.unit.parameters is not current.parameters and dated.unit.parameters != current.parameters:
+        return True
+    return dated.capture_utc_ns - current.start_ns >= segment_ns
+
+
+@dataclass(slots=True)
+class Fragment:
+    """A fragment that is complete: its decode time, its samples, their bytes as slices, and how many bytes."""
+
+    decode_time_90k: int
+    samples: list[SampleInfo]
+    chunks: list[bytes | memoryview]
+    size: int
+
+
+@dataclass(slots=True)
+class SegmentShape:
+    """The shape of one segment while units come in: what was decided, and the fragment that is being filled.
+
+    The newest unit waits outside of the fragment, because its duration is known only when the next one comes.
+    """
+
+    run: int
+    start_ns: int
+    parameters: ParameterSets
+    base_90k: int
+    timer: DecodeTimer
+    end_90k: int = 0
+    _samples: list[SampleInfo] = field(default_factory=list)
+    _chunks: list[bytes | memoryview] = field(default_factory=list)
+    _size: int = 0
+    _first_90k: int = 0
+    _waiting: DatedUnit | None = None
+    _waiting_90k: int = 0
+    _waiting_offset_90k: int = 0
+    _interval_90k: int = _USUAL_INTERVAL_90K
+
+    @classmethod
+    def begin(cls, dated: DatedUnit, max_reorder_frames: int) -> SegmentShape:
+        """A segment that starts with this key frame."""
+        unit = dated.unit
+        timer = DecodeTimer(max_reorder_frames)
+        return cls(dated.run, dated.capture_utc_ns, unit.parameters, unit.rtp_timestamp, timer)
+
+    @property
+    def end_ns(self) -> int:
+        """The UTC instant at which what has been given out ends."""
+        return self.start_ns + self.end_90k * NS_PER_SECOND // RTP_CLOCK_HZ
+
+    def add(self, dated: DatedUnit) -> Fragment | None:
+        """Take the next unit; the fragment that it completes, if any (rule 2)."""
+        decode = self.timer.date(dated.unit.rtp_timestamp - self.base_90k)
+        decode_90k = max(decode.decode_time_90k, self._waiting_90k + 1 if self._waiting else 0)
+        done = None
+        if self._waiting is not None:
+            self._settle_waiting(decode_90k)
+            if dated.unit.key or self.end_90k - self._first_90k >= FRAGMENT_90K or self._size > MAX_FRAGMENT_BYTES:
+                done = self._take()
+        self._waiting = dated
+        self._waiting_90k = decode_90k
+        self._waiting_offset_90k = decode.decode_time_90k + decode.composition_offset_90k - decode_90k
+        return done
+
+    def finish(self) -> Fragment | None:
+        """The last fragment; the newest unit lasts as long as the one before it."""
+        if self._waiting is not None:
+            self._settle_waiting(self._waiting_90k + self._interval_90k)
+            self._waiting = None
+        return self._take() if self._samples else None
+
+    def _settle_waiting(self, next_90k: int) -> None:
+        assert self._waiting is not None
+        unit = self._waiting.unit
+        duration_90k = next_90k - self._waiting_90k
+        if duration_90k <= _LONGEST_INTERVAL_90K:
+            self._interval_90k = duration_90k
+        if not self._samples:
+            self._first_90k = self._waiting_90k
+        self._samples.append(SampleInfo(unit.size, duration_90k, unit.key, self._waiting_offset_90k))
+        self._chunks += unit.chunks
+        self._size += unit.size
+        self.end_90k = next_90k
+
+    def _take(self) -> Fragment:
+        fragment = Fragment(self._first_90k, self._samples, self._chunks, self._size)
+        self._samples, self._chunks, self._size = [], [], 0
+        return fragment

@@ -1,0 +1,206 @@
+"""Starting a store: lock it, finish what was interrupted, and know what is missing.
+
+1. Make and lock the folder. A second instance is refused.
+2. Open the index. One that SQLite calls malformed is moved aside under its own name and rebuilt (see `rebuild`).
+3. Finish garbage: unlink what was being removed, then drop its rows.
+4. Close what was open: keep the readable part of every file in `open/`, count it, or clear away what holds nothing.
+   What is larger than nothing and cannot be read is moved aside, never deleted.
+5. Refuse a clock that stands before the newest segment: nothing could be dated or erased rightly.
+6. Open a gap for every camera, from its last picture on; its next segment ends it.
+
+Each step may be interrupted and is finished by the next start.
+"""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from recorder.contract.timeline import GapCause
+from recorder.store import ledger
+from recorder.store.closing import close_segment, erase_files
+from recorder.store.index import Index
+from recorder.store.queries import garbage, newest_ends, open_segments
+from recorder.store.rebuild import move_aside, needs_rebuild, open_index, rebuild, set_file_aside
+from recorder.store.salvage import complete, describe
+from recorder.store.segment import ASIDE_FOLDER, MEDIA_FOLDER, OPEN_FOLDER, StoredSegment, media_file
+from vms.base import durable
+from vms.base.clock import NS_PER_SECOND, Clock, utc_text
+from vms.base.errors import ErrorKind, VmsError
+
+log = structlog.get_logger(__name__)
+
+CLOCK_TOLERANCE_NS = 60 * NS_PER_SECOND
+"""A segment may end this much after the clock: dating has an uncertainty, and a clock is slewed."""
+
+STOPPED_AT = "stopped_at_ns"
+_SMALLEST_EVIDENCE_BYTES = 64 * 1024
+_UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT}
+
+
+@dataclass(slots=True)
+class Started:
+    """A store that is ready: its lock, its index, and the last end, run and digest of each camera."""
+
+    lock: durable.FolderLock
+    index: Index
+    newest: dict[str, tuple[int, int, bytes]]
+    salvaged: int = 0
+
+
+def start_store(folder: Path, clock: Clock) -> Started:
+    """Run the procedure. Blocks; not for the event loop.
+
+    Raises VmsError `folder.in_use`, `store.not_writable`, `store.full` or `store.clock_behind`; the folder is free
+    again then.
+    """
+    try:
+        lock = _lock(folder)
+        try:
+            return _start(folder, clock, lock)
+        except BaseException:
+            lock.release()
+            raise
+    except OSError as refused:
+        raise _refused(folder, refused) from refused
+
+
+def _lock(folder: Path) -> durable.FolderLock:
+    durable.make_folder(folder)
+    return durable.FolderLock(folder)
+
+
+def _start(folder: Path, clock: Clock, lock: durable.FolderLock) -> Started:
+    for name in (OPEN_FOLDER, MEDIA_FOLDER, ASIDE_FOLDER):
+        durable.make_folder(folder / name)
+    index = _index(folder, clock)
+    try:
+        erase_files(folder, index, garbage(index.connection))
+        salvaged = salvage_open(folder, index)
+        newest = newest_ends(index.connection)
+        _check_clock(folder, clock, newest)
+        _announce_gaps(index, newest)
+    except BaseException:
+        index.close()
+        raise
+    return Started(lock, index, newest, salvaged)
+
+
+def _index(folder: Path, clock: Clock) -> Index:
+    index = open_index(folder)
+    if index is None:
+        aside = move_aside(folder, clock.utc_ns())
+        log.error("index is malformed, moved aside and rebuilt from the segments", aside=str(aside))
+        index = Index(folder)
+        rebuild(folder, index, aside)
+    elif needs_rebuild(folder, index):
+        log.error("index is missing or was never finished, rebuilt from the segments")
+        rebuild(folder, index, None)
+    return index
+
+
+def salvage_open(folder: Path, index: Index) -> int:
+    """Step 4. Returns how many segments were saved."""
+    salvaged = 0
+    noted = {segment.segment_id: segment for segment in open_segments(index.connection)}
+    for path in sorted((folder / OPEN_FOLDER).iterdir()):
+        segment = noted.pop(path.stem, None)
+        final = None if segment is None else _final(folder, segment)
+        if segment is not None and final is not None and final.exists():
+            durable.remove(path)
+            noted[segment.segment_id] = segment
+            continue
+        salvaged += _salvage(folder, index, path)
+    for segment_id, segment in noted.items():
+        final = _final(folder, segment)
+        description = describe(final) if final.exists() else None
+        if description is None:
+            index.forget_open(segment_id)
+            continue
+        close_segment(folder, index, complete(final, description))
+        salvaged += 1
+    return salvaged
+
+
+def _salvage(folder: Path, index: Index, path: Path) -> int:
+    description = describe(path)
+    if description is not None and description.fragments and description.segment.segment_id == path.stem:
+        segment = close_segment(folder, index, complete(path, description))
+        log.info("segment salvaged", segment_id=segment.segment_id, camera_id=segment.camera_id)
+        return 1
+    if path.stat().st_size > _SMALLEST_EVIDENCE_BYTES:
+        aside = set_file_aside(folder, path)
+        log.error("open segment cannot be read, moved aside", file=str(aside))
+    else:
+        durable.remove(path)
+    if path.stem.startswith("seg-"):
+        index.forget_open(path.stem)
+    return 0
+
+
+def _final(folder: Path, segment: StoredSegment) -> Path:
+    return folder / media_file(segment.camera_id, segment.start_ns, segment.segment_id)
+
+
+def _check_clock(folder: Path, clock: Clock, newest: dict[str, tuple[int, int, bytes]]) -> None:
+    last_ns = max((end_ns for end_ns, _, _ in newest.values()), default=0)
+    now_ns = clock.utc_ns()
+    if now_ns >= last_ns - CLOCK_TOLERANCE_NS:
+        return
+    raise VmsError(
+        ErrorKind.CONFIGURATION,
+        "store.clock_behind",
+        f"L’horloge de cette machine ({utc_text(now_ns)}) est en retard sur le dernier enregistrement"
+        f" ({utc_text(last_ns)}) : rien ne peut être daté ni effacé correctement.",
+        hint="Mettez la machine à l’heure (NTP), puis redémarrez l’enregistreur.",
+        detail=f"clock is before the newest segment of {folder}",
+    )
+
+
+def _announce_gaps(index: Index, newest: dict[str, tuple[int, int, bytes]]) -> None:
+    stopped = index.take_state(STOPPED_AT) is not None
+    cause, detail = (GapCause.MAINTENANCE, ledger.STOPPED) if stopped else (GapCause.RECORDER, ledger.KILLED)
+    for camera_id, (end_ns, _, _) in newest.items():
+        if not index.has_open_gap(camera_id):
+            index.open_gap(camera_id, end_ns, cause, detail)
+
+
+def _refused(folder: Path, refused: OSError) -> VmsError:
+    if refused.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return VmsError(
+            ErrorKind.EXHAUSTED,
+            "store.full",
+            f"Le disque du dossier d’enregistrement {folder} est plein.",
+            hint="Libérez de la place sur ce disque, puis redémarrez l’enregistreur.",
+            detail=str(refused),
+        )
+    if refused.errno in _UNWRITABLE:
+        return VmsError(
+            ErrorKind.CONFIGURATION,
+            "store.not_writable",
+            f"Le dossier d’enregistrement {folder} n’est pas accessible en écriture.",
+            hint="Donnez ce dossier à l’utilisateur du service, ou choisissez-en un autre.",
+            detail=str(refused),
+        )
+    return VmsError(
+        ErrorKind.UNAVAILABLE,
+        "store.disk_error",
+        f"Le disque du dossier d’enregistrement {folder} signale une erreur.",
+        hint="Vérifiez ce disque (journal du système, SMART) avant de redémarrer l’enregistreur.",
+        detail=str(refused),
+    )
+
+
+def index_refused(folder: Path, refused: sqlite3.Error) -> VmsError:
+    """The error for people when SQLite refuses for another reason than a malformed file."""
+    return VmsError(
+        ErrorKind.UNAVAILABLE,
+        "store.index_unavailable",
+        f"L’index des enregistrements de {folder} ne peut pas être ouvert.",
+        hint="Vérifiez la place et l’état de ce disque, puis redémarrez l’enregistreur.",
+        detail=str(refused),
+    )
