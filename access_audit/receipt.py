@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -58,6 +59,17 @@ class AuditReceipt:
     def path(self) -> tuple[bytes, ...]:
         """The inclusion proof (RFC 6962) of the entry under the checkpoint."""
         return self._tree.path(self.index)
+
+    def to_json(self) -> dict[str, Any]:
+        """The receipt as a file, for `access_audit.verify`. It says nothing of the payload."""
+        return {
+            "format": "vms-departemental/audit-receipt/v1",
+            "index": self.index,
+            "leaf_hash": self.leaf_hash.hex(),
+            "at_ns": str(self.at_ns),
+            "path": [part.hex() for part in self.path],
+            "checkpoint": self.checkpoint_note.decode(),
+        }
 
 
 @dataclass(frozen=True, slots=True)
