@@ -91,4 +91,4 @@ def renew_now(page: Page) -> None:
 
 def from_module(page: Page, module: str, expression: str) -> Any:
     """What an expression over a module of the console (`m`) gives."""
-    return page.evaluate(f"async () => {{ const m = await import('/static/js/{module}'); return {expression}; }}")
+    return page.evaluate(f"async () => {{ const m = await import('/js/{module}'); return {expression}; }}")

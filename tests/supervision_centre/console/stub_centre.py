@@ -19,13 +19,13 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from supervision_centre.access.purposes import VERSIONS
-from supervision_centre.console import STATIC_FOLDER
+from supervision_centre.settings import CONSOLE_FILES
 from tests.supervision_centre.console.stub_film import load_film
 from tests.supervision_centre.console.stub_media import MediaState, media_app, utc_text
 
@@ -86,7 +86,8 @@ class StubCentre:
             {
                 "index": self.serial, "at": utc_text(time.time()), "kind": kind, "kind_label": KIND_LABELS[kind],
                 "operation": "consultation", "operation_label": "Consultation", "person": PEOPLE[self.logged_in][0],
-                "role": PEOPLE[self.logged_in][2], "reason": body["purpose"],
+                "person_id": f"per_{self.logged_in}", "role": PEOPLE[self.logged_in][1],
+                "role_label": PEOPLE[self.logged_in][2], "reason": body["purpose"],
                 "reason_label": purposes[body["purpose"]], "note": body.get("note", ""), "camera": camera,
                 "camera_name": place["name"], "commune": place["commune"], "commune_name": place["commune_name"],
                 "range": ranged, "leaf": leaf,
@@ -134,7 +135,8 @@ class Api:
     async def login(self, request: Request) -> Response:
         body = await request.json()
         if self.centre.failed_logins >= 5:
-            return refusal(429, "login.throttled", "Trop d'essais.", **{"Retry-After": "1"})
+            sentence = "Trop d'essais : la prochaine tentative sera possible dans 2 s."
+            return refusal(507, "login.throttled", sentence, **{"Retry-After": "2"})
         if body["login"] not in PEOPLE or body["password"] != PASSWORD:
             self.centre.failed_logins += 1
             return refusal(401, "login.refused", "Identifiant ou mot de passe incorrect.")
@@ -154,7 +156,8 @@ class Api:
                 "person": {"id": f"per_{self.centre.logged_in}", "name": name, "role": role, "role_label": label},
                 "communes": [{"code": code, "name": commune} for code, commune, _ in COMMUNES],
                 "authorities": [authority(commune) for _, commune, _ in COMMUNES],
-                "rights": rights, "csrf": "jeton", "demo": True, "server_time": utc_text(time.time()),
+                "rights": rights, "csrf": "jeton", "demo": True, "centre_name": "CDSU",
+                "server_time": utc_text(time.time()),
                 "gateway_url": self.centre.media_url.replace("http", "ws"), "media_url": self.centre.media_url,
                 "purposes": [{"code": one.code, "label": one.label} for one in VERSIONS[-1].purposes],
             }
@@ -243,9 +246,6 @@ class Api:
     async def stub(self, request: Request) -> Response:
         return JSONResponse(await command(self.centre, await request.json()))
 
-    async def page(self, _: Request) -> Response:
-        return FileResponse(STATIC_FOLDER / "index.html")
-
 
 def centre_app(centre: StubCentre) -> Starlette:
     """The centre of the stub."""
@@ -254,8 +254,6 @@ def centre_app(centre: StubCentre) -> Starlette:
     return Starlette(
         middleware=[policy],
         routes=[
-            Route("/", api.page),
-            Mount("/static", StaticFiles(directory=STATIC_FOLDER)),
             Route("/api/login", api.login, methods=["POST"]),
             Route("/api/logout", api.logout, methods=["POST"]),
             Route("/api/me", api.me),
@@ -274,6 +272,7 @@ def centre_app(centre: StubCentre) -> Starlette:
             Route("/api/people/{id}/restore", api.judge, methods=["POST"]),
             Route("/api/health", api.health),
             Route("/stub", api.stub, methods=["POST"]),
+            Mount("/", StaticFiles(directory=CONSOLE_FILES, html=True)),
         ],
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from supervision_centre.console import STATIC_FOLDER
+from supervision_centre.settings import CONSOLE_FILES as STATIC_FOLDER
 
 SCRIPTS = sorted(STATIC_FOLDER.rglob("*.js"))
 SHEETS = sorted(STATIC_FOLDER.rglob("*.css"))
@@ -35,7 +35,7 @@ def test_the_page_holds_no_inline_script_and_no_inline_style() -> None:
     assert "style=" not in text
     assert "<style" not in text
     assert not re.search(r"<script(?![^>]*\bsrc=)", text)
-    for address in re.findall(r'(?:src|href)="/static/([^"]+)"', text):
+    for address in re.findall(r'(?:src|href)="/([^"]+)"', text):
         assert (STATIC_FOLDER / address).is_file(), address
 
 

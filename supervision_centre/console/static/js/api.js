@@ -6,6 +6,7 @@
  */
 
 const TIMEOUT_MS = 10_000;
+const NO_LONGER_IN_FORCE = new Set(["access.suspended", "access.habilitation", "access.delegation"]);
 
 /** Emits `expired`, `offline`, `online`. */
 export const apiEvents = new EventTarget();
@@ -120,8 +121,16 @@ async function toError(response, path) {
     answer.hint ?? "",
     Number(response.headers.get("Retry-After") ?? answer.retry_after ?? 0) || 0,
   );
-  if (response.status === 401 && path !== "/api/login") apiEvents.dispatchEvent(new Event("expired"));
+  if (path !== "/api/login") tellExpiry(error);
   return error;
+}
+
+/** A session that ended, and a person who may no longer use their account whatever the session says. */
+function tellExpiry(error) {
+  if (error.status === 401) apiEvents.dispatchEvent(new CustomEvent("expired", { detail: "" }));
+  else if (NO_LONGER_IN_FORCE.has(error.code)) {
+    apiEvents.dispatchEvent(new CustomEvent("expired", { detail: error.text }));
+  }
 }
 
 function setOnline(value) {

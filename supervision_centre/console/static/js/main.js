@@ -16,7 +16,6 @@ import { mountWall } from "./wall/screen.js";
 
 const RETRY_FIRST_MS = 1_000;
 const RETRY_LAST_MS = 10_000;
-const CLOCK_EVERY_MS = 300_000;
 
 const SCREENS = {
   mur: { title: "Mur", right: "live", icon: "wall", mount: mountWall },
@@ -65,10 +64,10 @@ async function leave() {
   }
 }
 
-function expired() {
+function expired(event) {
   if (!currentPerson()) return;
   forget();
-  showLogin("Votre session a pris fin. Connectez-vous de nouveau.");
+  showLogin(event.detail || "Votre session a pris fin. Connectez-vous de nouveau.");
 }
 
 function lost() {
@@ -118,5 +117,4 @@ apiEvents.addEventListener("expired", expired);
 apiEvents.addEventListener("offline", lost);
 apiEvents.addEventListener("online", back);
 document.addEventListener("keydown", shortcut);
-window.setInterval(() => currentPerson() && loadPerson().catch(() => {}), CLOCK_EVERY_MS);
 start();

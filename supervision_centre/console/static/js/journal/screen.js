@@ -82,6 +82,7 @@ export function mountJournal(place) {
       clearNotice("audit");
       pages = path;
       next = answer.next ?? null;
+      learnAuthors(answer.entries ?? []);
       show(answer.entries ?? []);
     } catch (error) {
       if (mine !== asked || stopped || error.status === 401) return;
@@ -90,6 +91,13 @@ export function mountJournal(place) {
     } finally {
       if (mine === asked) scroller.removeAttribute("aria-busy");
     }
+  }
+
+  /** Those who may not list the people still choose among the authors that they have read. */
+  function learnAuthors(entries) {
+    const known = authors.size;
+    for (const { person_id: id, person: name } of entries) if (id && !authors.has(id)) authors.set(id, { id, name });
+    if (authors.size > known) filters.setPeople([...authors.values()]);
   }
 
   function show(entries, problem = "") {

@@ -16,6 +16,7 @@ const LOOK_EVERY_MS = 200;
 const FIRST_INTERVAL_S = 0.08;
 const INTERVALS_KEPT = 12;
 const STALL_S = 0.6;
+const LONGEST_FRAME_S = 0.5;
 const SHORTEST_PROGRESS_S = 0.2;
 
 /** The player of one `<video>`. */
@@ -29,6 +30,7 @@ export class RecordingPlayer {
   #originMs = 0;
   #intervals = [];
   #lastMediaS = -1;
+  #startS = 0;
   #watch = 0;
   #frameCallback = 0;
   #wantsPlay = true;
@@ -48,12 +50,12 @@ export class RecordingPlayer {
     video.addEventListener("error", () => this.#source && this.#fail("media.decode", "Les images reçues ne peuvent pas être décodées."));
   }
 
-  /** Whether there is something to play. @returns {boolean} */
+  /** Whether there is something to play. */
   get active() {
     return this.#source !== null;
   }
 
-  /** The UTC of the picture, in milliseconds. @returns {number} */
+  /** The UTC of the picture, in milliseconds. */
   get utcMs() {
     return this.#originMs + this.#video.currentTime * 1000;
   }
@@ -84,6 +86,7 @@ export class RecordingPlayer {
     const ranges = this.#video.buffered;
     for (let index = 0; index < ranges.length; index += 1) {
       if (ranges.start(index) <= at && at < ranges.end(index)) {
+        this.#startS = 0;
         this.#video.currentTime = at;
         this.#ended = false;
         return true;
@@ -113,6 +116,7 @@ export class RecordingPlayer {
   /** One image further or back; the picture is held. @param {1|-1} direction */
   step(direction) {
     this.pause();
+    this.#startS = 0;
     const from = this.#lastMediaS >= 0 ? this.#lastMediaS : this.#video.currentTime;
     const interval = Math.min(...this.#intervals, this.#intervals.length > 0 ? Infinity : FIRST_INTERVAL_S);
     this.#video.currentTime = Math.max(0, from + (direction > 0 ? 1.02 : -0.98) * interval);
@@ -187,18 +191,17 @@ export class RecordingPlayer {
       await this.#room(abort);
       const { done, value } = await reader.read();
       if (done) break;
-      if (ready) {
-        await this.#append(abort, value);
-        continue;
-      }
-      head = concatenated(head, value);
-      const length = initLength(head);
+      if (ready) await this.#append(abort, value);
+      else head = concatenated(head, value);
+      const length = ready ? 0 : initLength(head);
       if (length === 0) continue;
       this.#prepare(head.subarray(0, length), startMs);
       ready = true;
-      if (seekMs !== null) this.#video.currentTime = Math.max(0, (seekMs - startMs) / 1000);
+      if (seekMs !== null) this.#startS = Math.max(0, (seekMs - startMs) / 1000);
       await this.#append(abort, head);
-      if (seekMs !== null && this.#wantsPlay) this.resume();
+      if (seekMs === null) continue;
+      this.#video.currentTime = this.#startS;
+      if (this.#wantsPlay) this.resume();
     }
   }
 
@@ -284,6 +287,7 @@ export class RecordingPlayer {
   #followFrames() {
     const follow = (_, frame) => {
       this.#frameCallback = this.#video.requestVideoFrameCallback(follow);
+      if (frame.mediaTime < this.#startS - LONGEST_FRAME_S) return;
       const interval = frame.mediaTime - this.#lastMediaS;
       if (this.#lastMediaS >= 0 && interval > 0.005) this.#intervals = [...this.#intervals.slice(-INTERVALS_KEPT), interval];
       this.#lastMediaS = frame.mediaTime;

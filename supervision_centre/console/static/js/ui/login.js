@@ -51,7 +51,7 @@ export function mountLogin(place, { message = "", entered }) {
       h(
         "div",
         { class: "login__product" },
-        h("img", { src: "/static/icon.svg", alt: "", width: 44, height: 44 }),
+        h("img", { src: "/icon.svg", alt: "", width: 44, height: 44 }),
         h("div", {}, h("p", { class: "login__name", text: "Vidéoprotection départementale" }),
           h("p", { class: "note", text: "Centre départemental de supervision urbaine" })),
       ),
@@ -78,7 +78,7 @@ export function mountLogin(place, { message = "", entered }) {
       await logIn(login.value.trim(), password.value);
       entered();
     } catch (error) {
-      if (error.status === 429 || error.retryAfterS > 0) {
+      if (error.code === "login.throttled") {
         wait(error);
         return;
       }
@@ -90,7 +90,8 @@ export function mountLogin(place, { message = "", entered }) {
   }
 
   function wait(error) {
-    const until = Date.now() + (error.retryAfterS || 30) * 1000;
+    const told = /(\d+)\s*s\b/.exec(error.message);
+    const until = Date.now() + (told ? Number(told[1]) : error.retryAfterS || 30) * 1000;
     const tick = () => {
       const left = until - Date.now();
       if (left <= 0) {
@@ -100,7 +101,7 @@ export function mountLogin(place, { message = "", entered }) {
         password.focus();
         return;
       }
-      tell(`${error.message} Nouvel essai possible dans ${duration(left)}.`);
+      tell(`Trop d’essais. Nouvel essai possible dans ${duration(left)}.`);
     };
     tick();
     countdown = window.setInterval(tick, 1000);

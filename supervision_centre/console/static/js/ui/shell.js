@@ -45,8 +45,9 @@ export function mountShell(place, { screens, leave }) {
       h(
         "header",
         { class: "bar" },
-        h("div", { class: "bar__product" }, h("img", { src: "/static/icon.svg", alt: "", width: 26, height: 26 }),
-          h("span", { class: "bar__name", text: "Vidéoprotection" })),
+        h("div", { class: "bar__product" }, h("img", { src: "/icon.svg", alt: "", width: 26, height: 26 }),
+          h("div", { class: "bar__title" }, h("span", { class: "bar__name", text: "Vidéoprotection" }),
+            me.centre_name && h("span", { class: "bar__centre", text: me.centre_name }))),
         h("nav", { class: "bar__nav", "aria-label": "Écrans" }, links),
         h("div", { class: "bar__context" }, authorityButton(me.authorities ?? []), purposeButton),
         h("div", { class: "bar__person" }, h("span", { class: "bar__person-name", text: me.person.name }),

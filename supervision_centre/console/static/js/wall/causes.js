@@ -14,6 +14,13 @@ const SENTENCES = {
   disk_full: "L’enregistreur n’a plus de place.",
   lease_expired: "Le droit de consultation n’a pas été renouvelé à temps.",
   revoked: "La consultation a été interrompue par le centre.",
+  suspended: "Votre compte est suspendu.",
+  habilitation: "Votre habilitation n’est plus en cours de validité.",
+  delegation: "Votre délégation n’est plus en cours de validité.",
+  agrement: "Votre agrément préfectoral n’est plus en cours de validité.",
+  role: "Votre rôle ne permet pas de voir cette caméra.",
+  out_of_scope: "Cette caméra n’est plus dans votre périmètre.",
+  not_in_service: "Cette caméra n’est plus en service.",
   closed: "La consultation est terminée.",
   "ticket.expired": "Le droit de consultation est arrivé à son terme.",
   "ticket.forged": "Le droit de consultation n’est pas reconnu.",
@@ -44,5 +51,7 @@ const LABELS = { live: "En direct", connecting: "Connexion", no_signal: "Pas de 
 /** The short word of a condition, for the list. @param {string|undefined} condition @returns {string} */
 export const conditionLabel = (condition) => LABELS[condition] ?? "État inconnu";
 
-/** Causes after which the console does not ask again by itself. */
-export const FINAL_CAUSES = new Set(["revoked", "suspended", "forbidden", "not_authorised"]);
+/** Causes after which the console does not ask again by itself: the decisions of the centre. */
+export const FINAL_CAUSES = new Set([
+  "revoked", "suspended", "habilitation", "delegation", "agrement", "role", "purpose", "out_of_scope", "not_in_service",
+]);
