@@ -31,7 +31,7 @@ from access_audit.format import (
     leaf_bytes,
     parse_leaf,
 )
-from access_audit.merkle import EMPTY_FRONTIER, leaf_hash
+from access_audit.merkle import EMPTY_ROOT, leaf_hash
 from access_audit.receipt import RecordedBatch
 from access_audit.sequence import Batch, Sequence, files_of, read_batches
 from access_audit.tiles import TileError, TileWriter, read_leaves
@@ -70,7 +70,10 @@ class Ledger:
         for name in (layout.SEQUENCE, layout.TILES, layout.PAYLOADS, layout.CHECKPOINTS):
             durable.make_folder(folder / name)
         try:
-            self._tiles = TileWriter(folder, self._published_size())
+            head = self._published_head()
+            self._tiles = TileWriter(folder, head.size)
+            if self._tiles.frontier().root != head.root:
+                raise TileError("the tiles lead to another root than the checkpoint")
             pending, self._dropped = self._unpublished()
             published = len(pending) and pending[-1].end - self._tiles.size
             if pending:
@@ -79,7 +82,7 @@ class Ledger:
         except (TileError, FormatError, CheckpointError) as wrong:
             raise _corrupt(folder, str(wrong)) from None
         self.recovery = Recovery(published, self._dropped)
-        self._frontier = self._tiles.frontier() if self._tiles.size else EMPTY_FRONTIER
+        self._frontier = self._tiles.frontier()
         self._sequence = Sequence(folder / layout.SEQUENCE)
         self._pending: list[Batch] = []
         self._turn = threading.Lock()
@@ -159,16 +162,17 @@ class Ledger:
             durable.write_atomic(self._folder / layout.CHECKPOINTS / str(batch.end), batch.note)
             self._hour = hour
 
-    def _published_size(self) -> int:
+    def _published_head(self) -> Checkpoint:
         try:
             note = (self._folder / layout.CHECKPOINT).read_bytes()
         except FileNotFoundError:
-            return 0
-        return open_note(note, self._key.log_key).checkpoint.size
+            return Checkpoint(self._key.log_key.name, 0, EMPTY_ROOT)
+        return open_note(note, self._key.log_key).checkpoint
 
     def _unpublished(self) -> tuple[list[Batch], int]:
         """The whole batches beyond the tiles, in order, and how many torn ends were cut off."""
         size, dropped = self._tiles.size, 0
+        frontier = self._tiles.frontier()
         pending: list[Batch] = []
         for path in files_of(self._folder / layout.SEQUENCE):
             for found in read_batches(path):
@@ -176,7 +180,10 @@ class Ledger:
                     durable.truncate(path, found)
                     dropped += 1
                 elif found.first == size:
-                    open_note(found.note, self._key.log_key)
+                    frontier, _ = frontier.grow([leaf_hash(leaf) for leaf in found.leaves])
+                    signed = open_note(found.note, self._key.log_key).checkpoint
+                    if (signed.size, signed.root) != (frontier.size, frontier.root) or not _sealed(found):
+                        raise TileError(f"sequenced batch at {size} is not what its checkpoint says")
                     pending.append(found)
                     size = found.end
                 elif found.end > size:
@@ -189,6 +196,14 @@ class Ledger:
             return 0
         width = (size - 1) % layout.TILE_WIDTH + 1
         return parse_leaf(read_leaves(self._folder, (size - 1) // layout.TILE_WIDTH, width)[-1]).at_ns
+
+
+def _sealed(batch: Batch) -> bool:
+    """Whether each payload is what its leaf commits to."""
+    return all(
+        parse_leaf(leaf).commitment == commitment(kept.salt, kept.payload)
+        for leaf, kept in zip(batch.leaves, batch.payloads, strict=True)
+    )
 
 
 def _corrupt(folder: Path, detail: str) -> VmsError:

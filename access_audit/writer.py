@@ -4,7 +4,8 @@
   waits for one sync and no longer.
 - An answer leaves only when its entries are on the disk (A1). A disk that refuses fails every caller of that commit,
   and nothing of it stays.
-- Publishing into tiles follows in a thread of its own and never delays a caller.
+- Publishing into tiles follows in a thread of its own, when the callers are quiet or after a second at most, since its
+  many small syncs would hold up theirs. A question about the log publishes first.
 - Entries about the log itself (`log.*`) are made here and nowhere else. Time in the log never goes back: when the
   clock of the machine does, the entries that follow carry the newest instant so far, and one of them says so.
 - Questions (search, proof) are read from what is published, in a third thread.
@@ -49,6 +50,8 @@ log = structlog.get_logger(__name__)
 
 MAX_COMMIT_ENTRIES = 8_192
 CLOCK_TOLERANCE_NS = NS_PER_SECOND
+QUIET_S = 0.05
+PUBLISH_WITHIN_S = 1.0
 _WRITER = Author("audit-writer", "Journal des accès", "system")
 _MAX_REQUEST_BYTES = 6 * 1024 * 1024
 
@@ -211,12 +214,20 @@ class Writer:
         while True:
             await self._publish.wait()
             self._publish.clear()
+            await self._quiet()
             try:
                 await loop.run_in_executor(self._publishing, self._ledger.publish)
             except OSError as refused:
                 log.error("publishing failed, and is tried again", error=repr(refused))
                 await self._clock.sleep(1.0)
                 self._publish.set()
+
+    async def _quiet(self) -> None:
+        for _ in range(round(PUBLISH_WITHIN_S / QUIET_S)):
+            size = self._ledger.size
+            await self._clock.sleep(QUIET_S)
+            if self._ledger.size == size:
+                return
 
     async def close(self) -> None:
         """Publish the rest and let go of the files."""

@@ -184,8 +184,8 @@ class _Judge:
 
     def _scan(self) -> None:
         for chunk in scan.scan(self._folder, self._size, self._workers, self._progress):
-            if self._chunks and chunk.runs and chunk.runs[0].first_ns < self._chunks[-1].last_ns:
-                chunk.times.insert(0, Finding(Flaw.TIME_WENT_BACK, chunk.runs[0].first))
+            if self._chunks and chunk.first_ns is not None and chunk.first_ns < self._chunks[-1].last_ns:
+                chunk.times.insert(0, Finding(Flaw.TIME_WENT_BACK, chunk.first * WIDTH))
             self._chunks.append(chunk)
         self._roots = [hashed for chunk in self._chunks for hashed in chunk.leaf_roots]
 

@@ -85,6 +85,7 @@ class Chunk:
     spooled: list[Spooled] = field(default_factory=list)
     expired: list[Expired] = field(default_factory=list)
     steps_of_clock: int = 0
+    first_ns: int | None = None
     last_ns: int = 0
 
     def add_run(self, index: int, at_ns: int, *, present: bool) -> None:
@@ -186,6 +187,7 @@ def _scan_entries(chunk: Chunk, folder: Path, number: int, contents: list[bytes]
             chunk.leaves.append(Finding(flaw, index, f"the entry says that it is {leaf.index}"))
         if leaf.at_ns < chunk.last_ns:
             chunk.times.append(Finding(Flaw.TIME_WENT_BACK, index, f"by {chunk.last_ns - leaf.at_ns} ns"))
+        chunk.first_ns = leaf.at_ns if chunk.first_ns is None else chunk.first_ns
         chunk.last_ns = leaf.at_ns
         if leaf.spool is not None:
             chunk.spooled.append(Spooled(index, *leaf.spool, leaf.commitment))

@@ -1,0 +1,221 @@
+"""`vms audit`: verifies and reads the access log from its folder alone; no process needs to run."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from vms.app.layout import DataFolder
+from vms.app.settings import read_settings
+from vms.base.clock import utc_text
+from vms.base.errors import ErrorKind, VmsError
+
+app = typer.Typer(no_args_is_help=True)
+
+
+class Language(StrEnum):
+    """The languages of a report."""
+
+    FR = "fr"
+    EN = "en"
+
+
+ConfigOption = Annotated[Path | None, typer.Option(help="Fichier de configuration TOML.")]
+FolderOption = Annotated[Path | None, typer.Option(help="Dossier du journal, au lieu de celui de l'installation.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Écrit du JSON, pour un programme.")]
+
+
+@app.callback()
+def audit() -> None:
+    """Vérifie et lit le journal des accès, hors ligne."""
+
+
+@app.command("verify")
+def verify(
+    folder: FolderOption = None,
+    config: ConfigOption = None,
+    key: Annotated[
+        Path | None, typer.Option(help="Clé publique reçue à part ; par défaut, celle qui accompagne le journal.")
+    ] = None,
+    receipt: Annotated[list[Path] | None, typer.Option(help="Reçu à confronter au journal (répétable).")] = None,
+    checkpoint: Annotated[
+        list[Path] | None, typer.Option(help="Point de contrôle conservé ailleurs, à confronter (répétable).")
+    ] = None,
+    proof: Annotated[Path | None, typer.Option(help="Vérifie ce fichier de preuve au lieu du journal entier.")] = None,
+    lang: Annotated[Language, typer.Option(help="Langue du rapport.")] = Language.FR,
+    as_json: JsonOption = False,
+) -> None:
+    """Vérifie le journal : signatures, arbre, contenus, heures, chaînes, reçus. Code de sortie 8 s'il est altéré."""
+    from access_audit.verify import Report, verify_log, verify_proof
+    from access_audit.verify.words import report_text
+
+    place = _folder_of(folder, config)
+    public_key = _read(key or place / "log.pub").decode("utf-8", "replace")
+    report: Report
+    if proof is not None:
+        report = verify_proof(_read_object(proof), public_key)
+    else:
+        receipts = [_read_object(path) for path in receipt or []]
+        known = [_read(path) for path in checkpoint or []]
+        with _progress(shown=not as_json) as progress:
+            task = progress.add_task("Vérification" if lang is Language.FR else "Verification", total=None)
+
+            def seen(done: int, whole: int) -> None:
+                progress.update(task, completed=done, total=whole)
+
+            report = verify_log(place, public_key, receipts=receipts, known=known, progress=seen)
+    typer.echo(json.dumps(report.to_json(), indent=2) if as_json else report_text(report, lang.value))
+    if not report.ok:
+        sys.exit(VmsError(ErrorKind.CORRUPT, "audit.tampered", "").exit_code)
+
+
+@app.command("head")
+def head(folder: FolderOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Affiche le dernier point de contrôle signé du journal."""
+    from access_audit.checkpoint import CheckpointError, LogKey, open_note
+
+    place = _folder_of(folder, config)
+    note = _read(place / "checkpoint")
+    try:
+        signed = open_note(note, LogKey.parse(_read(place / "log.pub").decode("utf-8", "replace")))
+    except CheckpointError as wrong:
+        raise _altered(str(wrong)) from None
+    if as_json:
+        state = {"origin": signed.checkpoint.origin, "size": signed.checkpoint.size}
+        typer.echo(json.dumps({**state, "root": signed.checkpoint.root.hex(), "note": note.decode()}))
+    else:
+        typer.echo(note.decode(), nl=False)
+
+
+@app.command("show")
+def show(
+    index: Annotated[int, typer.Argument(min=0, help="Numéro de l'inscription.")],
+    folder: FolderOption = None,
+    config: ConfigOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Écrit le fichier de preuve de l'inscription.")] = False,
+) -> None:
+    """Affiche une inscription publiée, et si sa preuve tient ; avec --json, son fichier de preuve."""
+    from access_audit.proof import proof_of
+    from access_audit.tiles import TileError
+    from access_audit.verify import verify_proof
+
+    place = _folder_of(folder, config)
+    note = _read(place / "checkpoint")
+    try:
+        size = int(note.split(b"\n")[1])
+        proof = proof_of(place, index, size, note)
+    except IndexError:
+        raise VmsError(
+            ErrorKind.NOT_FOUND,
+            "audit.no_entry",
+            f"Le journal des accès n'a pas d'inscription n° {index}.",
+            hint="Vérifiez le numéro ; « vms audit head » donne leur nombre.",
+        ) from None
+    except (TileError, ValueError) as wrong:
+        raise _altered(str(wrong)) from None
+    if as_json:
+        typer.echo(json.dumps(proof, ensure_ascii=False, indent=2))
+        return
+    report = verify_proof(proof, _read(place / "log.pub").decode("utf-8", "replace"))
+    typer.echo(_entry_text(proof))
+    typer.echo("Preuve d'inscription : valide." if report.ok else "Preuve d'inscription : INVALIDE.")
+    if not report.ok:
+        raise _altered("; ".join(found.flaw.value for found in report.findings))
+
+
+def _entry_text(proof: dict[str, Any]) -> str:
+    leaf = json.loads(proof["leaf"])
+    lines = [f"Inscription n° {leaf['index']}, écrite le {utc_text(int(leaf['at_ns']))}"]
+    if "payload" not in proof:
+        return "\n".join([*lines, "Contenu effacé à l'échéance légale ; l'empreinte demeure."])
+    content = json.loads(proof["payload"])
+    author, reason = content["author"], content["reason"]
+    motive = reason["code"] + (f" — {reason['text']}" if reason["text"] else "")
+    images = content.get("range")
+    fields = [
+        ("Opération", content["kind"]),
+        ("Auteur", f"{author['name'] or author['id']} ({author['role']})"),
+        ("Date de l'acte", utc_text(int(content["at_ns"]))),
+        ("Motif", motive),
+        ("Destinataires", ", ".join(content["recipients"])),
+        ("Commune", content.get("commune", "")),
+        ("Autorité", content.get("authority", "")),
+        ("Caméra", content.get("camera", "")),
+        ("Images", f"{utc_text(int(images['start_ns']))} – {utc_text(int(images['end_ns']))}" if images else ""),
+        ("Réquisition", content.get("requisition", "")),
+        *content.get("details", {}).items(),
+    ]
+    width = max(len(name) for name, _ in fields)
+    return "\n".join([*lines, *(f"  {name:<{width}} : {value}" for name, value in fields if value)])
+
+
+def _folder_of(folder: Path | None, config: Path | None) -> Path:
+    if folder is None:
+        settings = read_settings(config)
+        folder = DataFolder(settings.data.absolute(), settings).audit
+    if not (folder / "log.pub").exists():
+        raise VmsError(
+            ErrorKind.NOT_FOUND,
+            "audit.no_log",
+            f"Il n'y a pas de journal des accès dans {folder}.",
+            hint="Indiquez son dossier avec --folder : c'est celui qui contient « log.pub ».",
+            detail=f"{folder / 'log.pub'} is missing",
+        )
+    return folder
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as refused:
+        raise VmsError(
+            ErrorKind.NOT_FOUND,
+            "audit.unreadable",
+            f"Le fichier {path} est absent ou illisible.",
+            hint="Vérifiez le chemin et les droits ; si ce fichier est celui du journal, lancez « vms audit verify ».",
+            detail=str(refused),
+        ) from None
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(_read(path))
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        raise VmsError(
+            ErrorKind.INVALID_INPUT,
+            "audit.not_json",
+            f"Le fichier {path} n'est ni un reçu ni une preuve.",
+            hint="Donnez le fichier téléchargé depuis le journal des accès, sans le modifier.",
+        )
+    return content
+
+
+def _altered(detail: str) -> VmsError:
+    return VmsError(
+        ErrorKind.CORRUPT,
+        "audit.tampered",
+        "Le journal des accès est altéré ou incomplet.",
+        hint="Lancez « vms audit verify » pour savoir ce qui a changé ; gardez une copie du dossier.",
+        detail=detail,
+    )
+
+
+def _progress(*, shown: bool) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not (shown and sys.stderr.isatty()),
+    )
