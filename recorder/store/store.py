@@ -34,6 +34,7 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 SPACE_CHECK_S = 5.0
+SETTLE_S = 1.0
 
 
 @dataclass(slots=True)
@@ -94,6 +95,7 @@ class SegmentStore:
 
     async def timeline(self, camera_id: str, start_ns: int, end_ns: int) -> Timeline:
         """Spans and gaps, those still growing included. VmsError `store.unknown_camera` (not_found) otherwise."""
+        await self._settled()
         growing = self.growing.get(camera_id)
         return await self._ask(lambda index: _timeline(index, growing, camera_id, start_ns, end_ns))
 
@@ -153,6 +155,12 @@ class SegmentStore:
                 hint="Libérez de la place ; l’enregistrement reprend alors de lui-même.",
                 detail=f"less than {self.settings.min_free_bytes} bytes free",
             )
+
+    async def _settled(self) -> None:
+        """Wait for what was noted before, so that an answer knows it; a disk that hangs holds no answer up for long."""
+        with contextlib.suppress(TimeoutError, VmsError):
+            async with asyncio.timeout(SETTLE_S):
+                await self.disk.run(lambda: None)
 
     def _note(self, job: Job) -> None:
         if not self.disk.put(job):

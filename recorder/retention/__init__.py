@@ -1,0 +1,1 @@
+"""Erasing what may no longer be kept, by the node alone."""

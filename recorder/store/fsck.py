@@ -1,0 +1,104 @@
+"""Judging a store from outside: S1 and S2 of `closing`, and the chain of digests, without changing anything.
+
+Findings
+- `missing_file`     a row whose file is not there (S1)
+- `wrong_size`       a file of another size than its row says (S1)
+- `wrong_digest`     a file whose content is not what was recorded (S1, LAW-40)
+- `unknown_file`     a file under `media/` without row, garbage row or note (S2)
+- `broken_chain`     a segment that does not name the digest of the one before it
+- `unreadable`       a file that is no segment, or has no whole fragment
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from recorder.store.queries import all_segments, garbage, open_segments
+from recorder.store.salvage import describe, digest_of
+from recorder.store.schema import INDEX_NAME, connect_to_read
+from recorder.store.segment import MEDIA_FOLDER, StoredSegment, media_file
+from vms.base.errors import ErrorKind, VmsError
+from vms.media.fmp4 import NO_DIGEST
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is not as it must be: its kind, the file it is about (relative), and detail in English."""
+
+    kind: str
+    file: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """How many segments and bytes were looked at, and what was found."""
+
+    segments: int
+    size_bytes: int
+    findings: tuple[Finding, ...]
+
+
+def examine(folder: Path, *, content: bool = True, progress: Callable[[int], None] = lambda _: None) -> Examination:
+    """Examine a store, running or not. With `content`, every file is read and its digest compared.
+
+    `progress` hears the number of segments done. Raises VmsError when there is no index that can be read.
+    """
+    try:
+        index = connect_to_read(folder / INDEX_NAME)
+        try:
+            segments = list(all_segments(index))
+            counted = {one.file for one in segments}
+            counted |= {media_file(camera, start, name) for name, camera, start in garbage(index)}
+            noted = {media_file(one.camera_id, one.start_ns, one.segment_id) for one in open_segments(index)}
+        finally:
+            index.close()
+    except sqlite3.Error as broken:
+        raise VmsError(
+            ErrorKind.CORRUPT,
+            "store.index_unreadable",
+            f"L’index des enregistrements de {folder} est illisible.",
+            hint="Redémarrez l’enregistreur : il met l’index de côté et le reconstruit depuis les segments.",
+            detail=repr(broken),
+        ) from None
+    findings: list[Finding] = []
+    for done, segment in enumerate(segments, 1):
+        findings += _examine_segment(folder, segment, content=content)
+        progress(done)
+    findings += _examine_chain(segments)
+    for path in sorted((folder / MEDIA_FOLDER).rglob("*.mp4")):
+        name = path.relative_to(folder).as_posix()
+        if name not in counted and name not in noted:
+            findings.append(Finding("unknown_file", name))
+    return Examination(len(segments), sum(one.size_bytes for one in segments), tuple(findings))
+
+
+def _examine_segment(folder: Path, segment: StoredSegment, *, content: bool) -> Iterator[Finding]:
+    path = folder / segment.file
+    try:
+        size = path.stat().st_size
+        if size != segment.size_bytes:
+            yield Finding("wrong_size", segment.file, f"{size} bytes, {segment.size_bytes} recorded")
+        elif content and digest_of(path) != segment.digest:
+            yield Finding("wrong_digest", segment.file)
+        elif content:
+            description = describe(path)
+            if description is None or not description.fragments:
+                yield Finding("unreadable", segment.file)
+    except FileNotFoundError:
+        yield Finding("missing_file", segment.file)
+    except OSError as refused:
+        yield Finding("unreadable", segment.file, repr(refused))
+
+
+def _examine_chain(segments: list[StoredSegment]) -> Iterator[Finding]:
+    """Each segment names the digest of the one before it, but for the oldest, whose predecessor may be erased."""
+    newest: dict[str, bytes] = {}
+    for segment in segments:
+        before = newest.get(segment.camera_id)
+        if before is not None and segment.previous_digest not in {before, NO_DIGEST}:
+            yield Finding("broken_chain", segment.file)
+        newest[segment.camera_id] = segment.digest
