@@ -58,8 +58,10 @@ class Deliverer:
                     pass
             except VmsError as refused:
                 log.warning("entries owed to the journal wait", code=refused.code, detail=refused.detail)
+            # Not `wait_for`, which in Python 3.11 loses a cancellation that comes together with the event.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wanted.wait(), _PAUSE_S)
+                async with asyncio.timeout(_PAUSE_S):
+                    await self._wanted.wait()
 
     async def deliver(self) -> int:
         """Deliver one batch and say how many entries it held. Raises VmsError when the journal does not answer."""

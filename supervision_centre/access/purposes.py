@@ -42,7 +42,7 @@ _ELEVEN = (
     Purpose("national_defence", 2, "Sauvegarde des installations utiles à la défense nationale"),
     Purpose("traffic_flow", 3, "Régulation des flux de transport"),
     Purpose("road_offences", 4, "Constatation des infractions aux règles de la circulation"),
-    Purpose("personal_safety", 5, "Prévention des atteintes à la sécurité des personnes et des biens"),
+    Purpose("security_of_persons_and_property", 5, "Prévention des atteintes à la sécurité des personnes et des biens"),
     Purpose("terrorism", 6, "Prévention d'actes de terrorisme"),
     Purpose("natural_technological_risks", 7, "Prévention des risques naturels ou technologiques"),
     Purpose("rescue_fire", 8, "Secours aux personnes et défense contre l'incendie"),

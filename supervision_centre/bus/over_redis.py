@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 _PREFIX = "vms:"
 _MAX_MESSAGE_BYTES = 64 * 1024
 _POLL_S = 1.0
+_SUBSCRIBED_WITHIN_S = 2.0
 
 
 class RedisBus:
@@ -54,7 +55,8 @@ class RedisBus:
         task = asyncio.create_task(self._listen(mailbox, ready), name="bus subscription")
         try:
             with suppress(TimeoutError):
-                await asyncio.wait_for(ready.wait(), 2.0)
+                async with asyncio.timeout(_SUBSCRIBED_WITHIN_S):
+                    await ready.wait()
             yield mailbox.messages()
         finally:
             task.cancel()
