@@ -71,14 +71,15 @@ export class TimelineView {
     this.#later();
   }
 
-  /** Where the picture is; the stretch follows it when it leaves. @param {number|null} ms */
+  /** Where the picture is; a stretch that shows it follows it out. @param {number|null} ms */
   setCursor(ms) {
+    const { startMs, endMs } = this.#range;
+    const followed = this.#cursorMs === null || (startMs <= this.#cursorMs && this.#cursorMs <= endMs);
     this.#cursorMs = ms;
     if (ms !== null) {
       this.#canvas.setAttribute("aria-valuenow", String(Math.round(ms / 1000)));
       this.#canvas.setAttribute("aria-valuetext", dateTime(ms));
-      const { startMs, endMs } = this.#range;
-      if (!this.#drag && (ms > endMs || ms < startMs)) {
+      if (followed && !this.#drag && (ms > endMs || ms < startMs)) {
         const length = endMs - startMs;
         this.setRange({ startMs: ms - length * 0.2, endMs: ms + length * 0.8 });
       }
@@ -148,6 +149,8 @@ export class TimelineView {
   #wheel(event) {
     event.preventDefault();
     this.setRange(zoomed(this.#range, event.deltaY > 0 ? 1 : -1, this.#msAt(event), now()));
+    this.#hoverMs = this.#msAt(event);
+    this.#tip(event);
   }
 
   #key(event) {

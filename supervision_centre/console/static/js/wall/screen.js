@@ -235,9 +235,11 @@ class Wall {
   }
 
   #gatewayChanged = () => {
-    clearTimeout(this.#gatewayTimer);
-    if (this.#gateway.connected) clearNotice("gateway");
-    else {
+    if (this.#gateway.connected) {
+      clearTimeout(this.#gatewayTimer);
+      this.#gatewayTimer = 0;
+      clearNotice("gateway");
+    } else if (this.#gatewayTimer === 0) {
       this.#gatewayTimer = window.setTimeout(
         () => showNotice("gateway", "La liaison avec l’enregistreur est interrompue. Reconnexion en cours.", { caution: true }),
         GATEWAY_PATIENCE_MS,
