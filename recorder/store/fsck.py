@@ -5,7 +5,7 @@ Findings
 - `wrong_size`       a file of another size than its row says (S1)
 - `wrong_digest`     a file whose content is not what was recorded (S1, LAW-40)
 - `unknown_file`     a file under `media/` without row, garbage row or note (S2)
-- `broken_chain`     a segment that does not name the digest of the one before it
+- `broken_chain`     a segment that names the digest of none before it: one is missing
 - `unreadable`       a file that is no segment, or has no whole fragment
 """
 
@@ -95,10 +95,13 @@ def _examine_segment(folder: Path, segment: StoredSegment, *, content: bool) -> 
 
 
 def _examine_chain(segments: list[StoredSegment]) -> Iterator[Finding]:
-    """Each segment names the digest of the one before it, but for the oldest, whose predecessor may be erased."""
-    newest: dict[str, bytes] = {}
-    for segment in segments:
-        before = newest.get(segment.camera_id)
-        if before is not None and segment.previous_digest not in {before, NO_DIGEST}:
+    """Each segment names the digest of one before it, but for the oldest, whose predecessor is erased.
+
+    Two may name the same one: what a refusing disk left open is closed at the next start, beside its successor.
+    """
+    known: dict[str, set[bytes]] = {}
+    for segment in sorted(segments, key=lambda one: one.start_ns):
+        digests = known.setdefault(segment.camera_id, {segment.previous_digest, NO_DIGEST})
+        if segment.previous_digest not in digests:
             yield Finding("broken_chain", segment.file)
-        newest[segment.camera_id] = segment.digest
+        digests.add(segment.digest)

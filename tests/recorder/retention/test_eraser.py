@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from recorder.contract.timeline import GapCause
+from recorder.retention.eraser import Erased, Eraser
+from recorder.retention.purgeable import DAY_NS, Purgeable, purgeable
+from recorder.store.fsck import examine
+from recorder.store.segment import StoredSegment
+from tests.recorder.store.recordings import FOREVER_NS, open_store, record_seconds
+from vms.base.clock import NS_PER_SECOND, ManualClock
+
+CAMERA = "cam-00000000000000000000000001"
+
+
+def segment(start_ns: int, **fields: object) -> StoredSegment:
+    given = {
+        "segment_id": "seg-00000000000000000000000001", "camera_id": CAMERA, "run": 1, "start_ns": start_ns,
+        "end_ns": start_ns + 60 * NS_PER_SECOND, "size_bytes": 1, "digest": b"d", "previous_digest": b"",
+        "video": None, "uncertainty_ms": 0, "time_source": "arrival",
+    }  # fmt: skip
+    return StoredSegment(**{**given, **fields})  # type: ignore[arg-type]
+
+
+def test_the_first_image_of_a_segment_decides():
+    """LAW-06: no image outlives its days."""
+    one = segment(100 * DAY_NS)
+    assert purgeable(CAMERA, [one], 10, 110 * DAY_NS - 1) is None
+    expired = purgeable(CAMERA, [one], 10, 110 * DAY_NS)
+    assert expired is not None
+    assert expired.segments == (one,)
+
+
+@pytest.mark.parametrize("days", [None, 31, 365])
+def test_nobody_can_keep_images_over_the_legal_month(days: int | None):
+    """LAW-07, also when the node was told something else, or nothing."""
+    assert purgeable(CAMERA, [segment(100 * DAY_NS)], days, 130 * DAY_NS) is not None
+
+
+def test_an_open_segment_and_one_of_another_camera_stay():
+    one = segment(0)
+    others = [replace(one, open=True), replace(one, camera_id="cam-00000000000000000000000002")]
+    assert purgeable(CAMERA, others, 1, 100 * DAY_NS) is None
+
+
+def test_what_may_be_erased_is_not_made_by_hand():
+    with pytest.raises(TypeError, match="not by hand"):
+        Purgeable(CAMERA, (), object())
+
+
+async def test_two_cameras_with_ten_and_thirty_days_are_erased_apart(tmp_path: Path):
+    """LAW-06, LAW-07, LAW-09: each at its own time, with what is gone told and nothing left on the disk."""
+    clock = ManualClock()
+    other = "cam-00000000000000000000000002"
+    told: list[Erased] = []
+    async with open_store(tmp_path, clock) as store:
+        store.set_retention(CAMERA, 10)
+        store.set_retention(other, 30)
+        store.record_gap(CAMERA, clock.utc_ns() - 60 * NS_PER_SECOND, GapCause.LINK, "timeout")
+        for camera in (CAMERA, other):
+            await record_seconds(store, camera, 8, segment_seconds=2)
+        eraser = Eraser(store, clock, told.append)
+        assert await eraser.erase_expired() == 0
+        await clock.advance(10 * 86_400 - 60)
+        assert await eraser.erase_expired() == 0
+        await clock.advance(120)
+        clock_pause = clock.sleep
+        clock.sleep = _no_pause  # type: ignore[method-assign]
+        assert await eraser.erase_expired() == 4
+        clock.sleep = clock_pause  # type: ignore[method-assign]
+        assert await store.segments_between(CAMERA, 0, FOREVER_NS) == []
+        assert len(await store.segments_between(other, 0, FOREVER_NS)) == 4
+        assert (await store.timeline(CAMERA, 0, FOREVER_NS)).gaps == ()
+    assert sum(erased.segments for erased in told) == 4
+    assert all(erased.camera_id == CAMERA and len(erased.digest) == 64 for erased in told)
+    assert not list((tmp_path / "media" / CAMERA).rglob("*.mp4"))
+    assert (await asyncio.to_thread(examine, tmp_path)).findings == ()
+
+
+async def _no_pause(_: float) -> None:
+    return
