@@ -102,7 +102,11 @@ def _observers() -> Observers:
 
 
 def _welcome(folder: DataFolder, seconds: float) -> None:
+    from supervision_centre.people.provision import DEMONSTRATION_ACCOUNTS, DEMONSTRATION_PASSWORD
+
     table = Table("Compte", "Mot de passe", "Rôle", title="Comptes de démonstration", title_justify="left")
+    for account in DEMONSTRATION_ACCOUNTS:
+        table.add_row(account.login, DEMONSTRATION_PASSWORD, account.role_label)
     out.print(f"\n  Prêt en {seconds:.1f} s.")
     out.print(f"  Console : [bold]{folder.settings.console_url}[/bold]\n")
     out.print(table)

@@ -44,7 +44,7 @@ async def provision_department(folder: DataFolder, on_progress: Callable[[int, i
         async with open_inventory(folder) as (inventory, database):
             await load_communes(database, communes_of_the_eure())
             expected = {spec.address: spec for spec in expected_cameras()}
-            for commune in sorted({spec.place.code for spec in expected.values()}):
+            for commune in sorted({spec.place.commune for spec in expected.values()}):
                 await inventory.add_authorisation(_decision(commune, clock))
             if len(await inventory.all()) >= len(expected):
                 return 0
@@ -85,8 +85,8 @@ async def _onboard_found(
 def _placement(spec: CameraSpec) -> Placement:
     return Placement(
         name=spec.name,
-        commune=spec.place.code,
-        authority=f"Maire {_of(spec.place.commune)}",
+        commune=spec.place.commune,
+        authority=f"Maire {_of(spec.place.commune_name)}",
         latitude=spec.place.latitude,
         longitude=spec.place.longitude,
         orientation_deg=spec.place.orientation_deg,
