@@ -158,7 +158,12 @@ class Shard:
         }
 
     async def timeline(self, camera_id: str, start_ns: int, end_ns: int) -> Timeline:
-        return await self._store.timeline(camera_id, start_ns, end_ns)
+        try:
+            return await self._store.timeline(camera_id, start_ns, end_ns)
+        except VmsError as unknown:
+            if unknown.kind is not ErrorKind.NOT_FOUND or camera_id not in self._workers:
+                raise
+            return Timeline(camera_id, start_ns, end_ns, (), ())  # assigned, and nothing came yet
 
     def attach(self, camera_id: str, role: StreamRole, reader: HubReader) -> None:
         worker = self._workers.get(camera_id)

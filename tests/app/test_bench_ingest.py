@@ -8,7 +8,7 @@ import pytest
 from tests.simulated import PASSWORD, USERNAME, simulated_camera
 from vms.app.bench import ingest as bench
 from vms.app.bench.ingest import IngestBenchOptions, run_ingest_bench
-from vms.app.bench.usage import system_busy_s, usage_of
+from vms.app.bench.usage import usage_of
 from vms.app.cli.bench import app as bench_app
 from vms.base.errors import VmsError
 
@@ -53,7 +53,6 @@ def test_usage_is_read_from_the_system():
     usage = usage_of(os.getpid())
     assert usage.cpu_s > 0
     assert usage.resident_bytes > 1_000_000
-    assert system_busy_s() >= usage.cpu_s
 
 
 def test_the_command_says_what_it_takes():

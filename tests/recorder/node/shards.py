@@ -11,6 +11,7 @@ from typing import Any
 from access_audit.events import AccessEvent
 from recorder.contract.assignment import CameraAssignment, RecordingAuthorisation, StreamAddress, StreamRole
 from recorder.contract.status import StreamCondition, StreamStatus
+from recorder.contract.timeline import Timeline
 from recorder.node.client import ShardClient, Subscription
 from recorder.node.events import EventSink
 from recorder.node.protocol import LiveUnit, SubscriptionEvent
@@ -102,14 +103,24 @@ async def until_live(client: ShardClient) -> StreamStatus:
     return await until_status(client, lambda status: status.condition is StreamCondition.LIVE)
 
 
-async def until_recorded(client: ShardClient, camera_id: str, seconds: float, since_ns: int = 0) -> None:
-    """Wait until so many seconds are in the store."""
+async def until_timeline(client: ShardClient, camera_id: str, wanted: Callable[[Timeline], bool]) -> Timeline:
+    """Wait until what is held of a camera is as wanted: the ledger is written beside the stream, a moment later."""
     async with asyncio.timeout(20):
         while True:
-            timeline = await client.timeline(camera_id, since_ns, FOREVER_NS)
-            if sum(span.end_ns - span.start_ns for span in timeline.spans) >= seconds * NS_PER_SECOND:
-                return
+            timeline = await client.timeline(camera_id, 0, FOREVER_NS)
+            if wanted(timeline):
+                return timeline
             await asyncio.sleep(0.1)
+
+
+async def until_recorded(client: ShardClient, camera_id: str, seconds: float, since_ns: int = 0) -> Timeline:
+    """Wait until so many seconds after an instant are in the store."""
+
+    def enough(timeline: Timeline) -> bool:
+        held_ns = sum(max(0, span.end_ns - max(span.start_ns, since_ns)) for span in timeline.spans)
+        return held_ns >= seconds * NS_PER_SECOND
+
+    return await until_timeline(client, camera_id, enough)
 
 
 async def next_units(subscription: Subscription, count: int) -> list[LiveUnit]:

@@ -23,7 +23,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 from recorder.contract.assignment import CameraAssignment, RecordingAuthorisation, StreamAddress, StreamRole
 from recorder.contract.status import StreamCondition
 from recorder.node.client import ShardClient
-from vms.app.bench.usage import MIB, Usage, system_busy_s, usage_of, usage_of_all
+from vms.app.bench.usage import MIB, Usage, usage_of, usage_of_all
 from vms.base import durable
 from vms.base.errors import ErrorKind, VmsError
 from vms.base.ids import new_id
@@ -87,9 +87,9 @@ async def _measure_shard(options: IngestBenchOptions, folder: Path) -> dict[str,
         await _all_live(client, options.cameras)
         await asyncio.sleep(SETTLE_SECONDS)
         counters_before = await client.counters()
-        before, busy_before = await asyncio.to_thread(_measure, [pid])
+        before = await asyncio.to_thread(usage_of, pid)
         await asyncio.sleep(options.seconds)
-        after, busy_after = await asyncio.to_thread(_measure, [pid])
+        after = await asyncio.to_thread(usage_of, pid)
         counters_after = await client.counters()
     recorded = await asyncio.to_thread(_recorded_bytes, folder)
     lost, units, received, connections = (
@@ -106,7 +106,6 @@ async def _measure_shard(options: IngestBenchOptions, folder: Path) -> dict[str,
         "lost_packets_since_start": sum(stream["lost_packets"] for stream in counters_after["streams"]),
         "reconnections": connections,
         "recorded_bytes": recorded,
-        "machine_cpu_percent": round((busy_after - busy_before) / options.seconds * 100, 1),
     }
 
 
@@ -117,9 +116,9 @@ async def _measure_ffmpeg(options: IngestBenchOptions, folder: Path) -> dict[str
         await _all_writing(folder, options.cameras)
         await asyncio.sleep(SETTLE_SECONDS)
         pids = [process.pid for process in processes]
-        before, busy_before = await asyncio.to_thread(_measure, pids)
+        before = await asyncio.to_thread(usage_of_all, pids)
         await asyncio.sleep(options.seconds)
-        after, busy_after = await asyncio.to_thread(_measure, pids)
+        after = await asyncio.to_thread(usage_of_all, pids)
     except (ProcessLookupError, FileNotFoundError):
         raise VmsError(ErrorKind.CAMERA, "bench.baseline_failed", "Un processus ffmpeg s'est arrêté.") from None
     finally:
@@ -130,12 +129,7 @@ async def _measure_ffmpeg(options: IngestBenchOptions, folder: Path) -> dict[str
     return {
         **_cost(before, after, options, 0),
         "command": "ffmpeg -rtsp_transport tcp -i URL -c copy -f segment",
-        "machine_cpu_percent": round((busy_after - busy_before) / options.seconds * 100, 1),
     }
-
-
-def _measure(pids: list[int]) -> tuple[Usage, float]:
-    return usage_of_all(pids), system_busy_s()
 
 
 def _cost(before: Usage, after: Usage, options: IngestBenchOptions, base_bytes: int) -> dict[str, Any]:

@@ -31,9 +31,3 @@ def usage_of_all(pids: Iterable[int]) -> Usage:
     """The usage of several processes together."""
     usages = [usage_of(pid) for pid in pids]
     return Usage(sum(usage.cpu_s for usage in usages), sum(usage.resident_bytes for usage in usages))
-
-
-def system_busy_s() -> float:
-    """Processor seconds that the whole machine has not been idle since it started."""
-    fields = [int(value) for value in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
-    return (sum(fields[:8]) - fields[3] - fields[4]) / _TICKS_PER_SECOND
