@@ -141,9 +141,11 @@ class Ledger:
         with self._turn:
             pending = list(self._pending)
         if pending:
-            self._tiles.publish(pending)
-            with self._turn:
-                del self._pending[: len(pending)]
+            try:
+                self._tiles.publish(pending)
+            finally:
+                with self._turn:
+                    self._pending = [batch for batch in self._pending if batch.end > self._tiles.size]
             self._keep_hourly(pending[-1])
             self._sequence.forget(self._tiles.size)
         return self._tiles.size

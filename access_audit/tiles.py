@@ -76,6 +76,7 @@ class TileWriter:
     def __init__(self, folder: Path, size: int) -> None:
         self._folder = folder
         self._edge = read_edge(folder, size)
+        self._obsolete: list[int] = []
 
     @property
     def size(self) -> int:
@@ -87,7 +88,11 @@ class TileWriter:
         return frontier_of(self._edge.size, self._edge.hashes)
 
     def publish(self, batches: Sequence[Batch]) -> None:
-        """Add whole batches, then replace the checkpoint by that of the last one. OSError changes nothing."""
+        """Add whole batches, then replace the checkpoint by that of the last one.
+
+        After an OSError `size` says whether they are published; if so, only partial tiles are left over, which the
+        next call removes.
+        """
         edge = self._edge.copy()
         full: list[int] = []
         for batch in batches:
@@ -104,8 +109,10 @@ class TileWriter:
         self._write_partial(edge)
         durable.write_atomic(self._folder / layout.CHECKPOINT, batches[-1].note)
         self._edge = edge
-        for number in full:
-            self._drop_partials(number)
+        self._obsolete += full
+        while self._obsolete:
+            self._drop_partials(self._obsolete[0])
+            del self._obsolete[0]
 
     def _close_bundle(self, edge: _Edge) -> None:
         number = (edge.size - 1) // WIDTH

@@ -17,13 +17,17 @@ from vms.base.clock import ManualClock
 from vms.base.errors import ErrorKind, VmsError
 
 
+def sequenced_leaves(folder: Path) -> list[bytes]:
+    files = sorted((folder / "sequence").glob("*.seq"))
+    batches = [batch for file in files for batch in read_batches(file)]
+    return [leaf for batch in batches if not isinstance(batch, int) for leaf in batch.leaves]
+
+
 async def test_a_receipt_stands_for_an_entry_that_is_on_the_disk(tmp_path: Path):
     """LAW-25, LAW-30, A1: when the receipt is there, so is the entry, synced."""
     async with running_writer(tmp_path) as settings, client_of(settings) as client:
         receipt = await client.record(look())
-        files = await asyncio.to_thread(lambda: sorted((settings.folder / "sequence").glob("*.seq")))
-        batches = [batch for file in files for batch in await asyncio.to_thread(lambda f=file: list(read_batches(f)))]
-        leaves = [leaf for batch in batches if not isinstance(batch, int) for leaf in batch.leaves]
+        leaves = await asyncio.to_thread(sequenced_leaves, settings.folder)
     assert receipt.index == 1
     assert receipt.leaf_hash in {leaf_hash(leaf) for leaf in leaves}
 
