@@ -6,6 +6,7 @@ row in the history with who and why; passwords enter and leave sealed, and only 
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -198,15 +199,15 @@ class Inventory:
             select(CameraRow, CommuneRow.name)
             .join(CommuneRow, CommuneRow.code_insee == CameraRow.commune)
             .where(CameraRow.state != CameraState.RETIRED)
-            .order_by(CommuneRow.name, CameraRow.name)
         )
         if camera_id is not None:
             question = question.where(CameraRow.camera_id == camera_id)
         streams = await _streams(session)
-        return [
+        views = [
             _view(camera, commune_name, streams.get(camera.camera_id, ()))
             for camera, commune_name in await session.rows(question)
         ]
+        return sorted(views, key=lambda view: (_french_order(view.commune_name), _french_order(view.name)))
 
     def _new_row(self, camera: CameraRecord) -> CameraRow:
         return CameraRow(
@@ -331,6 +332,13 @@ def _view(camera: CameraRow, commune_name: str, streams: Sequence[StreamRow]) ->
         latitude=camera.latitude,
         longitude=camera.longitude,
         orientation_deg=camera.orientation_deg,
+    )
+
+
+def _french_order(name: str) -> str:
+    """A key that sorts « Évreux » among the E, as French readers expect and no database does by itself."""
+    return "".join(
+        letter for letter in unicodedata.normalize("NFD", name.casefold()) if letter.isalpha() or letter == " "
     )
 
 

@@ -50,6 +50,15 @@ class AuditSettings(Section):
     origin: str = "journal.vms-departemental.example"
 
 
+class DemonstrationSettings(Section):
+    """The simulated department. `base` is the loopback range of its cameras, so that two can run side by side."""
+
+    enabled: bool = False
+    base: str = "127.27.0.0/16"
+    communes: Annotated[int, Field(ge=1, le=60)] = 6
+    cameras: Annotated[int, Field(ge=1, le=500)] = 12
+
+
 class LogSettings(Section):
     """Technical logs."""
 
@@ -62,12 +71,12 @@ class Settings(Section):
 
     data: Path = Path("var/vms")
     centre_name: str = "Centre de supervision urbaine départemental"
-    demonstration: bool = False
     centre: CentreSettings = CentreSettings()
     gateway: GatewaySettings = GatewaySettings()
     recorder: RecorderSettings = RecorderSettings()
     audit: AuditSettings = AuditSettings()
     log: LogSettings = LogSettings()
+    demonstration: DemonstrationSettings = DemonstrationSettings()
 
     @property
     def console_url(self) -> str:

@@ -31,19 +31,20 @@ def demo(
     config: Annotated[Path | None, typer.Option(help="Fichier de configuration TOML.")] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port de la console.")] = 8080,
     media_port: Annotated[int, typer.Option(min=1, max=65535, help="Port de la passerelle vidéo.")] = 8081,
+    base: Annotated[str, typer.Option(help="Plage d'adresses de bouclage des caméras simulées.")] = "127.27.0.0/16",
 ) -> None:
     """Démarre la démonstration et la garde en marche jusqu'à Ctrl-C."""
     configure_logging("demo", level="critical", as_json=False)
-    asyncio.run(_demo(_settings(read_settings(config), data, port, media_port)))
+    asyncio.run(_demo(_settings(read_settings(config), data, (port, media_port), base)))
 
 
-def _settings(settings: Settings, data: Path, port: int, media_port: int) -> Settings:
+def _settings(settings: Settings, data: Path, ports: tuple[int, int], base: str) -> Settings:
     return settings.model_copy(
         update={
             "data": data,
-            "demonstration": True,
-            "centre": settings.centre.model_copy(update={"port": port}),
-            "gateway": settings.gateway.model_copy(update={"port": media_port}),
+            "demonstration": settings.demonstration.model_copy(update={"enabled": True, "base": base}),
+            "centre": settings.centre.model_copy(update={"port": ports[0]}),
+            "gateway": settings.gateway.model_copy(update={"port": ports[1]}),
         }
     )
 

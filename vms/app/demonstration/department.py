@@ -14,8 +14,8 @@ from cameras.authorisation import Authorisation, AuthorisationKind
 from cameras.discovery.probe import Sweep, discover
 from cameras.inventory.communes import communes_of_the_eure, load_communes
 from cameras.onboarding.onboard import CameraAccess, Onboarder, Placement
-from cameras.simulator.department import compose_department
 from cameras.simulator.spec import CameraSpec
+from vms.app.demonstration.cameras import expected_cameras
 from vms.app.inventory import open_inventory
 from vms.app.layout import DataFolder, read_audit_key
 from vms.base.clock import NS_PER_SECOND, Clock, SystemClock
@@ -28,11 +28,6 @@ _AT_ONCE = 4
 _INSTALLER = Author("demonstration", "Installation de démonstration", "system")
 
 
-def expected_cameras() -> list[CameraSpec]:
-    """The cameras that the demonstration's simulator runs."""
-    return list(compose_department().cameras)
-
-
 async def provision_department(folder: DataFolder, on_progress: Callable[[int, int], None]) -> int:
     """Find and onboard the simulated cameras that the inventory lacks; the number of cameras onboarded.
 
@@ -43,7 +38,7 @@ async def provision_department(folder: DataFolder, on_progress: Callable[[int, i
     try:
         async with open_inventory(folder) as (inventory, database):
             await load_communes(database, communes_of_the_eure())
-            expected = {spec.address: spec for spec in expected_cameras()}
+            expected = {spec.address: spec for spec in expected_cameras(folder.settings.demonstration)}
             for commune in sorted({spec.place.commune for spec in expected.values()}):
                 await inventory.add_authorisation(_decision(commune, clock))
             if len(await inventory.all()) >= len(expected):

@@ -78,7 +78,7 @@ def centre_settings(settings: Settings) -> CentreSettings:
         gateway_url=settings.live_url,
         media_url=settings.media_url,
         centre_name=settings.centre_name,
-        demonstration=settings.demonstration,
+        demonstration=settings.demonstration.enabled,
         session_idle_s=settings.centre.session_idle_minutes * 60,
         session_absolute_s=settings.centre.session_hours * 3600,
     )
