@@ -60,6 +60,21 @@ async def run_audit_bench(options: AuditBenchOptions) -> dict[str, Any]:
     }
 
 
+def audit_text(result: dict[str, Any]) -> str:
+    """The figures as lines of French."""
+    lines = [
+        f"Disque nu : {result['syncs_per_s']} synchronisations/s ({result['sync_ms']} ms)",
+        f"SQLite, une transaction par inscription : {result['sqlite_commits_per_s']}/s",
+    ]
+    lines += [
+        f"{level['callers']:4d} appelants : {level['entries_per_s']} inscriptions/s, médiane {level['p50_ms']} ms, "
+        f"99e centile {level['p99_ms']} ms, {level['entries_per_sync']} par synchronisation, "
+        f"{level['against_sqlite']} × SQLite"
+        for level in result["levels"]
+    ]
+    return "\n".join(lines)
+
+
 def _event(number: int) -> AccessEvent:
     return AccessEvent(
         kind=EventKind.LIVE_OPENED,

@@ -36,6 +36,19 @@ def ingest(
     typer.echo(json.dumps(result, indent=2) if as_json else _text(result))
 
 
+@app.command("audit")
+def audit(
+    seconds: Annotated[float, typer.Option(min=0.2, help="Durée de la mesure à chaque palier.")] = 3.0,
+    folder: Annotated[Path | None, typer.Option(help="Dossier sur le disque à mesurer.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Résultat en JSON.")] = False,
+) -> None:
+    """Journal des accès : inscriptions durables par seconde et attente, à côté du disque nu et de SQLite."""
+    from vms.app.bench.audit import AuditBenchOptions, audit_text, run_audit_bench
+
+    result = asyncio.run(run_audit_bench(AuditBenchOptions(seconds, folder=folder)))
+    typer.echo(json.dumps(result, indent=2) if as_json else audit_text(result))
+
+
 def _text(result: dict[str, Any]) -> str:
     ours, reference = result["vms"], result.get("baseline")
     lines = [
