@@ -42,10 +42,14 @@ class Examination:
     findings: tuple[Finding, ...]
 
 
-def examine(folder: Path, *, content: bool = True, progress: Callable[[int], None] = lambda _: None) -> Examination:
+def _unheard(_done: int, _total: int) -> None:
+    return
+
+
+def examine(folder: Path, *, content: bool = True, progress: Callable[[int, int], None] = _unheard) -> Examination:
     """Examine a store, running or not. With `content`, every file is read and its digest compared.
 
-    `progress` hears the number of segments done. Raises VmsError when there is no index that can be read.
+    `progress` hears of (segments done, all segments). Raises VmsError when there is no index that can be read.
     """
     try:
         index = connect_to_read(folder / INDEX_NAME)
@@ -67,7 +71,7 @@ def examine(folder: Path, *, content: bool = True, progress: Callable[[int], Non
     findings: list[Finding] = []
     for done, segment in enumerate(segments, 1):
         findings += _examine_segment(folder, segment, content=content)
-        progress(done)
+        progress(done, len(segments))
     findings += _examine_chain(segments)
     for path in sorted((folder / MEDIA_FOLDER).rglob("*.mp4")):
         name = path.relative_to(folder).as_posix()

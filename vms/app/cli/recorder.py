@@ -1,0 +1,95 @@
+"""`vms recorder`: what an administrator asks of what is recorded."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from recorder.store.fsck import Finding, examine
+from vms.app.layout import DataFolder
+from vms.app.settings import read_settings
+from vms.base.errors import ErrorKind, VmsError
+from vms.base.log import configure_logging
+
+app = typer.Typer(no_args_is_help=True)
+
+_KINDS = {
+    "missing_file": "fichier absent",
+    "wrong_size": "taille différente de celle de l'index",
+    "wrong_digest": "contenu modifié depuis l'enregistrement",
+    "unknown_file": "fichier inconnu de l'index",
+    "broken_chain": "chaîne interrompue : un segment manque avant celui-ci",
+    "unreadable": "fichier illisible",
+}
+
+
+@app.callback()
+def recorder() -> None:
+    """Contrôle ce qui est enregistré."""
+
+
+@app.command()
+def fsck(
+    config: Annotated[Path | None, typer.Option(help="Fichier de configuration TOML.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Dossier de données, au lieu de celui du fichier.")] = None,
+    content: Annotated[
+        bool, typer.Option("--content/--no-content", help="Relit chaque fichier et compare son empreinte.")
+    ] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Écrit du JSON, pour un programme.")] = False,
+) -> None:
+    """Vérifie que chaque segment enregistré est là, entier et inchangé. Ne modifie rien."""
+    configure_logging("recorder", level="error", as_json=False)
+    settings = read_settings(config)
+    folder = DataFolder((data or settings.data).absolute(), settings)
+    if not folder.root.is_dir():
+        raise VmsError(
+            ErrorKind.NOT_FOUND,
+            "data.missing",
+            f"Le dossier de données {folder.root} n'existe pas.",
+            hint="Donnez-le avec --data.",
+        )
+    segments = size_bytes = 0
+    findings: list[tuple[str, Finding]] = []
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=as_json) as progress:
+        for shard in folder.shard_folders:
+            task = progress.add_task(f"Enregistreur {shard.name}", total=None)
+            examined = examine(
+                shard,
+                content=content,
+                progress=functools.partial(_update, progress, task),
+            )
+            segments += examined.segments
+            size_bytes += examined.size_bytes
+            findings += [(shard.name, finding) for finding in examined.findings]
+    if as_json:
+        found = [{"shard": shard, **asdict(finding)} for shard, finding in findings]
+        json.dump({"segments": segments, "size_bytes": size_bytes, "findings": found}, sys.stdout, indent=1)
+        sys.stdout.write("\n")
+    else:
+        _print(segments, size_bytes, findings)
+    if findings:
+        raise typer.Exit(8)
+
+
+def _update(progress: Progress, task: TaskID, done: int, total: int) -> None:
+    progress.update(task, completed=done, total=total)
+
+
+def _print(segments: int, size_bytes: int, findings: list[tuple[str, Finding]]) -> None:
+    console = Console(highlight=False)
+    console.print(f"{segments} segments, {size_bytes / 1e9:.2f} Go.")
+    if not findings:
+        console.print("[green]Tout est là, entier et inchangé.[/green]")
+    for shard, finding in findings:
+        console.print(
+            f"[red]✘[/red] {shard} : {finding.file} — {_KINDS[finding.kind]}{f' ({finding.detail})' if finding.detail else ''}"
+        )
