@@ -90,6 +90,5 @@ def _print(segments: int, size_bytes: int, findings: list[tuple[str, Finding]]) 
     if not findings:
         console.print("[green]Tout est là, entier et inchangé.[/green]")
     for shard, finding in findings:
-        console.print(
-            f"[red]✘[/red] {shard} : {finding.file} — {_KINDS[finding.kind]}{f' ({finding.detail})' if finding.detail else ''}"
-        )
+        detail = f" ({finding.detail})" if finding.detail else ""
+        console.print(f"[red]✘[/red] {shard} : {finding.file} — {_KINDS[finding.kind]}{detail}")
