@@ -12,8 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from vms.app.layout import DataFolder
-from vms.app.settings import read_settings
+from vms.app.cli.place import ConfigOption, DataOption, JsonOption, installation
 from vms.base.clock import utc_text
 from vms.base.errors import ErrorKind, VmsError
 
@@ -27,9 +26,7 @@ class Language(StrEnum):
     EN = "en"
 
 
-ConfigOption = Annotated[Path | None, typer.Option(help="Fichier de configuration TOML.")]
 FolderOption = Annotated[Path | None, typer.Option(help="Dossier du journal, au lieu de celui de l'installation.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Écrit du JSON, pour un programme.")]
 
 
 @app.callback()
@@ -40,6 +37,7 @@ def audit() -> None:
 @app.command("verify")
 def verify(
     folder: FolderOption = None,
+    data: DataOption = None,
     config: ConfigOption = None,
     key: Annotated[
         Path | None, typer.Option(help="Clé publique reçue à part ; par défaut, celle qui accompagne le journal.")
@@ -56,7 +54,7 @@ def verify(
     from access_audit.verify import Report, verify_log, verify_proof
     from access_audit.verify.words import report_text
 
-    place = _folder_of(folder, config)
+    place = _folder_of(folder, config, data)
     public_key = _read(key or place / "log.pub").decode("utf-8", "replace")
     report: Report
     if proof is not None:
@@ -77,11 +75,16 @@ def verify(
 
 
 @app.command("head")
-def head(folder: FolderOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+def head(
+    folder: FolderOption = None,
+    data: DataOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Affiche le dernier point de contrôle signé du journal."""
     from access_audit.checkpoint import CheckpointError, LogKey, open_note
 
-    place = _folder_of(folder, config)
+    place = _folder_of(folder, config, data)
     note = _read(place / "checkpoint")
     try:
         signed = open_note(note, LogKey.parse(_read(place / "log.pub").decode("utf-8", "replace")))
@@ -98,6 +101,7 @@ def head(folder: FolderOption = None, config: ConfigOption = None, as_json: Json
 def show(
     index: Annotated[int, typer.Argument(min=0, help="Numéro de l'inscription.")],
     folder: FolderOption = None,
+    data: DataOption = None,
     config: ConfigOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Écrit le fichier de preuve de l'inscription.")] = False,
 ) -> None:
@@ -106,7 +110,7 @@ def show(
     from access_audit.tiles import TileError
     from access_audit.verify import verify_proof
 
-    place = _folder_of(folder, config)
+    place = _folder_of(folder, config, data)
     note = _read(place / "checkpoint")
     try:
         size = int(note.split(b"\n")[1])
@@ -156,10 +160,9 @@ def _entry_text(proof: dict[str, Any]) -> str:
     return "\n".join([*lines, *(f"  {name:<{width}} : {value}" for name, value in fields if value)])
 
 
-def _folder_of(folder: Path | None, config: Path | None) -> Path:
+def _folder_of(folder: Path | None, config: Path | None, data: Path | None) -> Path:
     if folder is None:
-        settings = read_settings(config)
-        folder = DataFolder(settings.data.absolute(), settings).audit
+        folder = installation(config, data).audit
     if not (folder / "log.pub").exists():
         raise VmsError(
             ErrorKind.NOT_FOUND,

@@ -8,24 +8,19 @@ import os
 import sys
 from collections.abc import Coroutine
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
+from vms.app.cli.place import ConfigOption, DataOption, JsonOption, installation
 from vms.app.layout import DataFolder
-from vms.app.settings import read_settings
 from vms.base.errors import ErrorKind, VmsError
 from vms.base.log import configure_logging
 
 app = typer.Typer(no_args_is_help=True)
 T = TypeVar("T")
-
-ConfigOption = Annotated[Path | None, typer.Option(help="Fichier de configuration TOML.")]
-DataOption = Annotated[Path | None, typer.Option(help="Dossier de données, au lieu de celui du fichier.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Écrit du JSON, pour un programme.")]
 
 _STATES = {
     "discovered": "découverte",
@@ -100,7 +95,7 @@ def onboard(
     configure_logging("cameras", level="error", as_json=False)
     password = os.environ.get("VMS_CAMERA_PASSWORD") or typer.prompt("Mot de passe de la caméra", hide_input=True)
     url = address if "://" in address else f"http://{address}/onvif/device_service"
-    folder = _folder(config, data)
+    folder = installation(config, data)
     placement = Placement(name, commune, authority, latitude=latitude, longitude=longitude)
     done = _run(_onboard(folder, installer, CameraAccess(url, username, password), placement))
     if as_json:
@@ -127,11 +122,11 @@ def list_cameras(
 ) -> None:
     """Liste les caméras de l'inventaire."""
     configure_logging("cameras", level="error", as_json=False)
-    views = [view for view in _run(_all(_folder(config, data))) if not commune or view.commune == commune]
+    views = [view for view in _run(_all(installation(config, data))) if not commune or view.commune == commune]
     if as_json:
         _print_json([asdict(view) for view in views])
         return
-    table = Table("Commune", "Caméra", "État", "Identifiant", title=f"{len(views)} caméra(s)")
+    table = Table("Commune", "Caméra", "État", Column("Identifiant", no_wrap=True), title=f"{len(views)} caméra(s)")
     for view in views:
         table.add_row(view.commune_name, view.name, _STATES[view.state], view.camera_id)
     Console().print(table)
@@ -146,7 +141,7 @@ def show(
 ) -> None:
     """Montre la fiche d'une caméra et l'historique de ses changements."""
     configure_logging("cameras", level="error", as_json=False)
-    view, history = _run(_show(_folder(config, data), camera_id))
+    view, history = _run(_show(installation(config, data), camera_id))
     if as_json:
         _print_json({**asdict(view), "history": history})
         return
@@ -215,19 +210,6 @@ async def _show(folder: DataFolder, camera_id: str) -> Any:  # noqa: ANN401
             }
             for row in await inventory.history(camera_id)
         ]
-
-
-def _folder(config: Path | None, data: Path | None) -> DataFolder:
-    settings = read_settings(config)
-    root = (data or settings.data).absolute()
-    if not root.is_dir():
-        raise VmsError(
-            ErrorKind.NOT_FOUND,
-            "data.missing",
-            f"Le dossier de données {root} n'existe pas.",
-            hint="Donnez-le avec --data, ou démarrez d'abord « vms serve ».",
-        )
-    return DataFolder(root, settings)
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:

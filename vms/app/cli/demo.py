@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from vms.app.cli.place import DEMONSTRATION_DATA
 from vms.app.layout import DataFolder
 from vms.app.processes.machine import check_ports, open_folder, running
 from vms.app.processes.supervisor import ChildSpec, Observers
@@ -22,12 +23,10 @@ from vms.base.log import configure_logging
 app = typer.Typer(invoke_without_command=True)
 out = Console(highlight=False)
 
-DEFAULT_DATA = Path("var/demo")
-
 
 @app.callback()
 def demo(
-    data: Annotated[Path, typer.Option(help="Dossier de données de la démonstration.")] = DEFAULT_DATA,
+    data: Annotated[Path, typer.Option(help="Dossier de données de la démonstration.")] = DEMONSTRATION_DATA,
     config: Annotated[Path | None, typer.Option(help="Fichier de configuration TOML.")] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port de la console.")] = 8080,
     media_port: Annotated[int, typer.Option(min=1, max=65535, help="Port de la passerelle vidéo.")] = 8081,

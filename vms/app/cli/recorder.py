@@ -6,7 +6,6 @@ import functools
 import json
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,9 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from recorder.store.fsck import Finding, examine
-from vms.app.layout import DataFolder
-from vms.app.settings import read_settings
-from vms.base.errors import ErrorKind, VmsError
+from vms.app.cli.place import ConfigOption, DataOption, JsonOption, installation
 from vms.base.log import configure_logging
 
 app = typer.Typer(no_args_is_help=True)
@@ -38,24 +35,16 @@ def recorder() -> None:
 
 @app.command()
 def fsck(
-    config: Annotated[Path | None, typer.Option(help="Fichier de configuration TOML.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Dossier de données, au lieu de celui du fichier.")] = None,
+    config: ConfigOption = None,
+    data: DataOption = None,
     content: Annotated[
         bool, typer.Option("--content/--no-content", help="Relit chaque fichier et compare son empreinte.")
     ] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Écrit du JSON, pour un programme.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Vérifie que chaque segment enregistré est là, entier et inchangé. Ne modifie rien."""
     configure_logging("recorder", level="error", as_json=False)
-    settings = read_settings(config)
-    folder = DataFolder((data or settings.data).absolute(), settings)
-    if not folder.root.is_dir():
-        raise VmsError(
-            ErrorKind.NOT_FOUND,
-            "data.missing",
-            f"Le dossier de données {folder.root} n'existe pas.",
-            hint="Donnez-le avec --data.",
-        )
+    folder = installation(config, data)
     segments = size_bytes = 0
     findings: list[tuple[str, Finding]] = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
