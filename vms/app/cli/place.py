@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Annotated, Final
@@ -40,6 +41,7 @@ def installation(config: Path | None, data: Path | None) -> DataFolder:
         )
     folder = DataFolder(root.absolute(), settings)
     if config is None and folder.effective_settings.exists():
-        content = json.loads(folder.effective_settings.read_bytes())
-        return DataFolder(folder.root, parse_config(Settings, content, str(folder.effective_settings)))
+        with contextlib.suppress(VmsError, ValueError):  # written by another version: the defaults serve
+            content = json.loads(folder.effective_settings.read_bytes())
+            return DataFolder(folder.root, parse_config(Settings, content, str(folder.effective_settings)))
     return folder
