@@ -32,6 +32,8 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 _RETRY_S = 0.05
+# Small enough that the writer works on one message while this side makes or checks another.
+_MESSAGE_ENTRIES = 64
 _MAX_REQUEST_BYTES = 4 * 1024 * 1024
 
 
@@ -79,7 +81,7 @@ class _Connection:
             for call in calls:
                 count += len(call.payloads)
                 length += sum(map(len, call.payloads))
-                if taken and (count > wire.MAX_REQUEST_ENTRIES or length > _MAX_REQUEST_BYTES):
+                if taken and (count > _MESSAGE_ENTRIES or length > _MAX_REQUEST_BYTES):
                     break
                 taken += 1
             self._send_record(calls[:taken])
