@@ -102,5 +102,8 @@ def _scopes(text: str) -> dict[str, str]:
     for scope in text.split()[:MAX_SCOPES]:
         if scope.startswith(_SCOPE_PREFIX):
             kind, _, value = scope.removeprefix(_SCOPE_PREFIX).partition("/")
-            found.setdefault(kind, unquote(value.rpartition("/")[2])[:120])
+            text = unquote(value.rpartition("/")[2])[:120]
+            if value.startswith("city/"):
+                found[kind] = text
+            found.setdefault(kind, text)
     return found

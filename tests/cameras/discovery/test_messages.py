@@ -14,7 +14,7 @@ REPLY = """<?xml version="1.0" encoding="UTF-8"?>
 <wsa:RelatesTo>urn:uuid:1</wsa:RelatesTo></SOAP-ENV:Header><SOAP-ENV:Body><d:ProbeMatches><d:ProbeMatch>
 <wsa:EndpointReference><wsa:Address>urn:uuid:cam</wsa:Address></wsa:EndpointReference>
 <d:Scopes>onvif://www.onvif.org/name/Place%20d%27Armes onvif://www.onvif.org/hardware/VS-2
- onvif://www.onvif.org/location/city/Vernon</d:Scopes>
+ onvif://www.onvif.org/location/country/france onvif://www.onvif.org/location/city/Vernon</d:Scopes>
 <d:XAddrs>http://192.168.1.108:8000/onvif/device_service http://[fe80::1]/onvif/device_service</d:XAddrs>
 </d:ProbeMatch></d:ProbeMatches></SOAP-ENV:Body></SOAP-ENV:Envelope>"""
 
