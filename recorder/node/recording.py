@@ -32,6 +32,7 @@ class RecordingReader:
     ) -> None:
         self.authorisation = authorisation
         self.last_ns = 0
+        self._explained = False
         self._store = store
         self._writer = writer
         self._camera_id = camera_id
@@ -43,9 +44,11 @@ class RecordingReader:
             if not units:
                 return
         first_ns = units[0].capture_utc_ns
-        if units[0].starts_run and self.last_ns and first_ns - self.last_ns > PAUSE_NS:
+        paused = units[0].starts_run and self.last_ns and first_ns - self.last_ns > PAUSE_NS
+        if paused and not self._explained:
             self._store.record_gap(self._camera_id, self.last_ns, GapCause.CAMERA, PAUSE_DETAIL)
         self._writer.write(units)
+        self._explained = False
         self.last_ns = units[-1].capture_utc_ns
 
     def status_changed(self, status: StreamStatus) -> None:
@@ -57,6 +60,7 @@ class RecordingReader:
 
     def note_gap(self, since_ns: int, cause: GapCause, detail: str) -> None:
         """From the last picture on, or from `since_ns` if there was none, nothing is recorded."""
+        self._explained = True
         self._store.record_gap(self._camera_id, self.last_ns or since_ns, cause, detail)
 
     async def close(self, *, authorised: bool, stopping: bool) -> None:

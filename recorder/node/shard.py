@@ -3,8 +3,9 @@
 Rules
 1. It depends on no other process: it records what it was last told, from its own folder, whoever is down.
 2. Starting: take the folder, salvage what was open, take up the assignments, listen, say ready.
-3. Stopping: let clients go, close every segment, note the gap as maintenance, give the folder back.
-4. What goes wrong with one camera stays with that camera.
+3. Footage is erased when its days are over, also that of cameras that were taken away (LAW-06).
+4. Stopping: let clients go, close every segment, note the gap as maintenance, give the folder back.
+5. What goes wrong with one camera stays with that camera.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ __all__ = ["EventSink", "NoEvents", "ShardSettings", "run_shard"]
 MAX_SOCKET_PATH_BYTES = 107
 OPEN_FILES_WANTED = 8_192
 COLLECTION_THRESHOLD = 200_000
+ERASURE_REASON = Reason("retention")
 
 
 async def run_shard(
@@ -90,9 +92,6 @@ async def _run(
         await shard.stop()
         await store.close()
         log.info("shard stopped", shard=settings.shard_name)
-
-
-ERASURE_REASON = Reason("retention")
 
 
 class Shard:
