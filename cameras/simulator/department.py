@@ -1,7 +1,7 @@
 """Composing a simulated department: which cameras, where on the network, with which faults.
 
 Camera N of commune C has address base + 256 C + N (127.27.C.N on the default base), a hardware identity and a serial
-number drawn from the same two figures, and its own place in the film, so that no two tiles of a wall look alike.
+number drawn from base, commune and number, and its own place in the film, so that no two tiles of a wall look alike.
 """
 
 from __future__ import annotations
@@ -113,13 +113,14 @@ def _camera(
 ) -> CameraSpec:
     view = viewpoint(commune, rank - 1)
     manufacturer, model = _MODELS[(number + rank) % len(_MODELS)]
+    address = network.network_address + 256 * number + rank
     return replace(
         shared,
         name=view.name,
-        address=str(network.network_address + 256 * number + rank),
+        address=str(address),
         place=Place(commune.code, commune.name, view.latitude, view.longitude, view.orientation_deg),
-        mac=f"02564d53{number:02x}{rank:02x}",
-        serial=f"VS27{number:03d}{rank:03d}",
+        mac=f"0256{int(address):08x}",
+        serial=f"VS{address.packed[1]}{number:03d}{rank:03d}",
         manufacturer=manufacturer,
         model=model,
         offset_s=round(shared.offset_s + offset_s, 3),
