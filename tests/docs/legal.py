@@ -7,8 +7,8 @@ from tests.docs.test_documents import legal_table
 
 PREFACE = """# Legal duties and their proofs
 
-Each legal duty of the product has an identifier (`LAW-01` to `LAW-60`); a test that proves one cites it in its docstring.
-This table is made from the tests by `python -m tests.docs.legal`, and a test fails when it is not up to date. A duty that
+Each legal duty has an identifier (`LAW-01` to `LAW-60`); a test that proves one cites it in its docstring.
+This table is made from the tests by `python -m tests.docs.legal`; a test fails when it is not up to date. A duty that
 is not in the table is not proved yet.
 
 | identifier | duty |

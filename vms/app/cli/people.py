@@ -19,8 +19,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from vms.app.layout import DataFolder
-from vms.app.settings import read_settings
+from vms.app.cli.place import ConfigOption, DataOption, installation
 from vms.base.clock import NS_PER_SECOND, SystemClock
 from vms.base.errors import ErrorKind, VmsError
 from vms.base.log import configure_logging
@@ -33,8 +32,6 @@ T = TypeVar("T")
 app = typer.Typer(no_args_is_help=True)
 out = Console()
 
-ConfigOption = Annotated[Path | None, typer.Option(help="Fichier de configuration TOML.")]
-DataOption = Annotated[Path | None, typer.Option(help="Dossier de données, au lieu de celui du fichier.")]
 StdinOption = Annotated[
     bool, typer.Option("--password-stdin", help="Lit le mot de passe sur l'entrée standard, au lieu de le demander.")
 ]
@@ -171,8 +168,7 @@ def _run(config: Path | None, data: Path | None, work: Callable[[Accounts], Awai
     from vms.base.database import Database
 
     configure_logging("people", level="error", as_json=False)
-    settings = read_settings(config)
-    folder = DataFolder((data or settings.data).absolute(), settings)
+    folder = installation(config, data)
 
     async def inside() -> T:
         await upgrade(folder.database_url)
@@ -183,13 +179,6 @@ def _run(config: Path | None, data: Path | None, work: Callable[[Accounts], Awai
             passwords.close()
             await database.close()
 
-    if not settings.centre.database_url and not (folder.root / "centre").is_dir():
-        raise VmsError(
-            ErrorKind.CONFIGURATION,
-            "data.missing",
-            f"Le dossier {folder.root} n'est pas un dossier de données.",
-            hint="Indiquez-le avec --data, ou démarrez une première fois avec « vms serve ».",
-        )
     return asyncio.run(inside())
 
 

@@ -32,7 +32,7 @@ def installation(config: Path | None, data: Path | None) -> DataFolder:
     root = data or settings.data
     if data is None and config is None and not root.is_dir() and DEMONSTRATION_DATA.is_dir():
         root = DEMONSTRATION_DATA
-    if not root.is_dir():
+    if not root.is_dir() and not settings.centre.database_url:
         raise VmsError(
             ErrorKind.NOT_FOUND,
             "data.missing",
