@@ -63,8 +63,8 @@ async def test_timestamp_jump():
 
 
 async def test_freezes(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(stream_module, "SILENT_AFTER_NS", NS_PER_SECOND)
-    monkeypatch.setattr(stream_module, "LOST_AFTER_NS", 2 * NS_PER_SECOND)
+    monkeypatch.setattr(stream_module, "SILENT_AFTER_NS", NS_PER_SECOND // 2)
+    monkeypatch.setattr(stream_module, "LOST_AFTER_NS", NS_PER_SECOND)
     async with receiving_from_camera([Fault.FREEZES]) as (camera, receiver):
         collector = receiver.collector
         await collector.until_units(10)
