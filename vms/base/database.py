@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TypeVar, TypeVarTuple
 
 from sqlalchemy import Connection, CursorResult, Engine, Executable, MetaData, Row, Select, event
@@ -114,17 +115,22 @@ class Database:
         await self.engine.dispose()
 
 
-def prepare_engine(engine: Engine) -> None:
+def prepare_engine(engine: Engine, lock_wait_s: int = 5) -> None:
     """Give an engine the durability and the transactions of this module; SQLite alone needs to be told."""
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "connect", partial(_prepare_sqlite, lock_wait_s=lock_wait_s))
         event.listen(engine, "begin", _begin_sqlite)
 
 
-def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry, *, lock_wait_s: int) -> None:
     connection.isolation_level = None  # the driver would begin late, and never before a question
     cursor = connection.cursor()
-    for pragma in ("journal_mode = WAL", "foreign_keys = ON", "synchronous = FULL", "busy_timeout = 5000"):
+    for pragma in (
+        f"busy_timeout = {lock_wait_s * 1_000}",
+        "journal_mode = WAL",
+        "foreign_keys = ON",
+        "synchronous = FULL",
+    ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -19,6 +19,7 @@ from typing import Self
 from vms.base.errors import ErrorKind, VmsError
 
 _PART_SUFFIX = ".part"
+_MAX_CHUNKS_A_CALL = 1024
 
 
 def sync_file(descriptor: int) -> None:
@@ -125,23 +126,18 @@ def truncate(path: Path, size: int) -> None:
 def write_all(descriptor: int, chunks: Sequence[bytes | bytearray | memoryview]) -> int:
     """Write every byte of the chunks in order, in as few calls as the system allows, and return their number.
 
-    A short write goes on where it stopped; a disk that takes nothing more raises its OSError.
+    A view is of single bytes. A short write goes on where it stopped; a disk that takes no more raises its OSError.
     """
-    limit = 1024
     written = 0
-    for start in range(0, len(chunks), limit):
-        pending: list[bytes | bytearray | memoryview] = list(chunks[start : start + limit])
-        expected = sum([memoryview(chunk).nbytes for chunk in pending])
-        while pending:
-            count = os.writev(descriptor, pending)
-            written += count
-            if count == expected:
-                break
-            expected -= count
-            while pending and count >= memoryview(pending[0]).nbytes:
-                count -= memoryview(pending.pop(0)).nbytes
-            if count:
-                pending[0] = memoryview(pending[0]).cast("B")[count:]
+    for start in range(0, len(chunks), _MAX_CHUNKS_A_CALL):
+        batch = chunks[start : start + _MAX_CHUNKS_A_CALL]
+        size = sum(map(len, batch))
+        count = os.writev(descriptor, batch) if size else 0
+        if count < size:
+            rest = memoryview(b"".join(batch))
+            while count < size:
+                count += os.write(descriptor, rest[count:])
+        written += size
     return written
 
 

@@ -5,6 +5,7 @@ People read a French sentence and what to do; machines read a stable code; the l
 
 from __future__ import annotations
 
+import errno
 from enum import StrEnum
 
 
@@ -53,6 +54,32 @@ _EXIT_CODE = {
 }
 
 _RETRYABLE = frozenset({ErrorKind.UNAVAILABLE, ErrorKind.EXHAUSTED, ErrorKind.CAMERA})
+
+
+_REFUSALS = {
+    errno.EACCES: "accès refusé",
+    errno.EPERM: "opération interdite",
+    errno.EROFS: "système de fichiers en lecture seule",
+    errno.ENOENT: "chemin inexistant",
+    errno.ENOTDIR: "un élément du chemin n'est pas un dossier",
+    errno.EISDIR: "c'est un dossier",
+    errno.EEXIST: "le nom est déjà pris",
+    errno.ENAMETOOLONG: "chemin trop long",
+    errno.ENOSPC: "disque plein",
+    errno.EDQUOT: "quota de disque atteint",
+    errno.EIO: "erreur du disque",
+    errno.EMFILE: "trop de fichiers ouverts",
+    errno.EADDRINUSE: "il est déjà occupé",
+    errno.EADDRNOTAVAIL: "cette adresse n'est pas celle de cette machine",
+}
+
+
+def refusal_text(refused: OSError) -> str:
+    """Why the operating system refused, in French, for a sentence that people read."""
+    number = refused.errno
+    if number in _REFUSALS:
+        return _REFUSALS[number]
+    return f"erreur système {errno.errorcode.get(number, number)}" if number else "erreur système"
 
 
 class VmsError(Exception):
