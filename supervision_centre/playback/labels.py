@@ -26,8 +26,15 @@ _DETAILS = {
     "disk_full": "espace disque insuffisant",
     "packets_lost": "paquets perdus",
     "damaged": "images endommagées",
-    "restart": "redémarrage",
+    "pause": "pause dans les images",
+    "killed": "arrêt brutal",
     "stopped": "arrêt demandé",
+    "unexplained": "cause inconnue",
+    "index_rebuilt": "index reconstruit",
+    "disk_error": "erreur du disque",
+    "queue_full": "disque trop lent",
+    "reassigned": "réglages de la caméra changés",
+    "unassigned": "caméra retirée de l'enregistreur",
 }
 
 

@@ -84,7 +84,7 @@ async def test_children_are_ready_when_start_returns_and_gone_after_stop(tmp_pat
 async def test_a_killed_child_comes_back_and_the_other_goes_on(tmp_path: Path):
     told: list[str] = []
     observers = Observers(
-        died=lambda spec: told.append(f"died {spec.name}"), back=lambda spec: told.append(f"back {spec.name}")
+        died=lambda spec, _: told.append(f"died {spec.name}"), back=lambda spec: told.append(f"back {spec.name}")
     )
     async with supervised(tmp_path, observers) as supervisor:
         await supervisor.start([child(tmp_path, "one", READY), child(tmp_path, "two", READY)])

@@ -39,7 +39,7 @@ def test_a_wrong_value_names_its_place(tmp_path: Path):
 
 
 def test_broken_toml_names_the_line(tmp_path: Path):
-    assert "line 1" in _refusal(tmp_path, "port == 3").message
+    assert "ligne 1" in _refusal(tmp_path, "port == 3").message
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path):

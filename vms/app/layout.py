@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 from access_audit.checkpoint import LogKey
 from vms.app.settings import Settings
 from vms.base import durable
-from vms.base.errors import ErrorKind, VmsError
+from vms.base.errors import ErrorKind, VmsError, refusal_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ class DataFolder:
             raise VmsError(
                 ErrorKind.CONFIGURATION,
                 "data.not_writable",
-                f"Le dossier de données {self.root} n'est pas accessible en écriture ({refused.strerror}).",
+                f"Le dossier de données {self.root} n'est pas accessible en écriture ({refusal_text(refused)}).",
                 hint="Corrigez ses droits, ou choisissez un autre dossier avec --data.",
                 detail=repr(refused),
             ) from None

@@ -7,13 +7,15 @@ starts on half a configuration.
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 
-from vms.base.errors import ErrorKind, VmsError
+from vms.base.errors import ErrorKind, VmsError, refusal_text
 
 
 class Section(BaseModel):
@@ -34,16 +36,19 @@ def load_config(model: type[S], path: Path) -> S:
             "config.missing", f"Le fichier de configuration {path} n'existe pas.", "Vérifiez le chemin."
         ) from None
     except (OSError, UnicodeDecodeError) as unreadable:
+        why = refusal_text(unreadable) if isinstance(unreadable, OSError) else "ce n'est pas du texte UTF-8"
         raise _refused(
             "config.unreadable",
-            f"Le fichier de configuration {path} est illisible ({unreadable}).",
-            "Vérifiez ses droits.",
+            f"Le fichier de configuration {path} est illisible : {why}.",
+            "Vérifiez ses droits et son contenu.",
+            str(unreadable),
         ) from None
     except tomllib.TOMLDecodeError as broken:
         raise _refused(
             "config.syntax",
-            f"Le fichier de configuration {path} n'est pas du TOML valide : {broken}.",
-            "Corrigez cette ligne.",
+            f"Le fichier de configuration {path} n'est pas du TOML valide{_place_of(broken)}.",
+            "Corrigez cet endroit : section entre crochets, ou clé = valeur, les textes entre guillemets.",
+            str(broken),
         ) from None
     return parse_config(model, content, str(path))
 
@@ -59,8 +64,9 @@ def parse_config(model: type[S], content: dict[str, Any], origin: str) -> S:
             raise _unknown_key(model, first["loc"], place, origin) from None
         raise _refused(
             "config.value",
-            f"Dans {origin}, la valeur de « {place} » est refusée : {first['msg']}.",
+            f"Dans {origin}, la valeur de « {place} » est refusée : {_expectation(first)}.",
             "Corrigez-la, ou retirez la clé pour garder la valeur par défaut.",
+            first["msg"],
         ) from None
 
 
@@ -88,5 +94,33 @@ def _known_keys(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str
     return list(model.model_fields)
 
 
-def _refused(code: str, message: str, hint: str) -> VmsError:
-    return VmsError(ErrorKind.CONFIGURATION, code, message, hint=hint)
+def _place_of(broken: tomllib.TOMLDecodeError) -> str:
+    """Where a file breaks off; the reader says it in English, at the end of its message."""
+    found = re.search(r"at line (\d+), column (\d+)", str(broken))
+    return f", ligne {found[1]}, colonne {found[2]}" if found else ", à la fin du fichier"
+
+
+_EXPECTED = {
+    "int_type": "un nombre entier est attendu",
+    "int_parsing": "un nombre entier est attendu",
+    "int_from_float": "un nombre entier est attendu",
+    "float_type": "un nombre est attendu",
+    "float_parsing": "un nombre est attendu",
+    "bool_type": "« true » ou « false » est attendu",
+    "bool_parsing": "« true » ou « false » est attendu",
+    "string_type": "un texte entre guillemets est attendu",
+    "path_type": "un chemin entre guillemets est attendu",
+    "tuple_type": "une liste entre crochets est attendue",
+    "model_type": "une section entre crochets est attendue",
+    "greater_than_equal": "{ge} au moins",
+    "less_than_equal": "{le} au plus",
+}
+
+
+def _expectation(error: ErrorDetails) -> str:
+    """What would have been right, in French."""
+    return _EXPECTED.get(error["type"], "elle n'a pas la forme voulue").format(**error.get("ctx", {}))
+
+
+def _refused(code: str, message: str, hint: str, detail: str = "") -> VmsError:
+    return VmsError(ErrorKind.CONFIGURATION, code, message, hint=hint, detail=detail)

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from vms.app.cli.place import DEMONSTRATION_DATA
@@ -18,6 +19,7 @@ from vms.app.processes.machine import check_ports, open_folder, running
 from vms.app.processes.supervisor import ChildSpec, Observers
 from vms.app.settings import Settings, read_settings
 from vms.base import durable
+from vms.base.errors import VmsError
 from vms.base.log import configure_logging
 
 app = typer.Typer(invoke_without_command=True)
@@ -28,22 +30,34 @@ out = Console(highlight=False)
 def demo(
     data: Annotated[Path, typer.Option(help="Dossier de données de la démonstration.")] = DEMONSTRATION_DATA,
     config: Annotated[Path | None, typer.Option(help="Fichier de configuration TOML.")] = None,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port de la console.")] = 8080,
-    media_port: Annotated[int, typer.Option(min=1, max=65535, help="Port de la passerelle vidéo.")] = 8081,
-    base: Annotated[str, typer.Option(help="Plage d'adresses de bouclage des caméras simulées.")] = "127.27.0.0/16",
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port de la console (8080).")] = None,
+    media_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port de la passerelle vidéo (8081).")
+    ] = None,
+    base: Annotated[
+        str | None, typer.Option(help="Plage d'adresses de bouclage des caméras simulées (127.27.0.0/16).")
+    ] = None,
 ) -> None:
     """Démarre la démonstration et la garde en marche jusqu'à Ctrl-C."""
+    from vms.app.demonstration.cameras import expected_cameras
+
     configure_logging("demo", level="critical", as_json=False)
-    asyncio.run(_demo(_settings(read_settings(config), data, (port, media_port), base)))
+    settings = _settings(read_settings(config), data, (port, media_port), base)
+    expected_cameras(settings.demonstration)  # refuses a range that is none before anything starts
+    asyncio.run(_demo(settings))
 
 
-def _settings(settings: Settings, data: Path, ports: tuple[int, int], base: str) -> Settings:
+def _settings(settings: Settings, data: Path, ports: tuple[int | None, int | None], base: str | None) -> Settings:
+    """What the file says, and over it what the command line says."""
+    console, media = ports
     return settings.model_copy(
         update={
             "data": data,
-            "demonstration": settings.demonstration.model_copy(update={"enabled": True, "base": base}),
-            "centre": settings.centre.model_copy(update={"port": ports[0]}),
-            "gateway": settings.gateway.model_copy(update={"port": ports[1]}),
+            "demonstration": settings.demonstration.model_copy(
+                update={"enabled": True, "base": base or settings.demonstration.base}
+            ),
+            "centre": settings.centre.model_copy(update={"port": console or settings.centre.port}),
+            "gateway": settings.gateway.model_copy(update={"port": media or settings.gateway.port}),
         }
     )
 
@@ -92,8 +106,10 @@ def _observers() -> Observers:
     def ready(child: ChildSpec) -> None:
         say("[green]✔[/green]", child.label)
 
-    def died(child: ChildSpec) -> None:
+    def died(child: ChildSpec, reason: VmsError | None) -> None:
         say("[red]✘[/red]", f"{child.label} : arrêt inattendu, redémarrage…")
+        if reason is not None:
+            out.print(f"    {escape(reason.message)}\n    → {escape(reason.hint)}")
 
     def back(child: ChildSpec) -> None:
         say("[green]✔[/green]", f"{child.label} : de nouveau en marche")

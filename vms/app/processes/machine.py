@@ -16,7 +16,7 @@ from vms.app.processes.supervisor import ChildSpec, Observers, Supervisor
 from vms.app.settings import Settings
 from vms.base import durable
 from vms.base.clock import SystemClock
-from vms.base.errors import ErrorKind, VmsError
+from vms.base.errors import ErrorKind, VmsError, refusal_text
 
 _WRITER = "audit-writer"
 
@@ -52,10 +52,17 @@ def open_folder(settings: Settings) -> tuple[DataFolder, durable.FolderLock]:
 
 
 def check_ports(settings: Settings) -> None:
-    """Refuse to start on a port that somebody else has."""
-    for host, port, label, key in (
-        (settings.centre.host, settings.centre.port, "de la console", "centre.port"),
-        (settings.gateway.host, settings.gateway.port, "de la passerelle vidéo", "gateway.port"),
+    """Refuse to start on a port that somebody else has, or with one port for two."""
+    if settings.centre.port == settings.gateway.port:
+        raise VmsError(
+            ErrorKind.CONFIGURATION,
+            "port.twice",
+            f"La console et la passerelle vidéo ne peuvent pas partager le port {settings.centre.port}.",
+            hint="Donnez à chacune le sien : centre.port et gateway.port, ou --port et --media-port de « vms demo ».",
+        )
+    for host, port, label, key, option in (
+        (settings.centre.host, settings.centre.port, "de la console", "centre.port", "--port"),
+        (settings.gateway.host, settings.gateway.port, "de la passerelle vidéo", "gateway.port", "--media-port"),
     ):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -65,8 +72,9 @@ def check_ports(settings: Settings) -> None:
                 raise VmsError(
                     ErrorKind.CONFLICT,
                     "port.taken",
-                    f"Le port {port} {label} n'est pas disponible sur {host} ({taken.strerror}).",
-                    hint=f"Arrêtez le programme qui l'occupe (« ss -ltnp » le nomme), ou changez {key}.",
+                    f"Le port {port} {label} n'est pas disponible sur {host} : {refusal_text(taken)}.",
+                    hint=f"Arrêtez le programme qui l'occupe (« ss -ltnp » le nomme), ou changez {key}"
+                    f" ({option} de « vms demo »).",
                     detail=repr(taken),
                 ) from None
 

@@ -53,12 +53,16 @@ def _ignore(_: ChildSpec) -> None:
     return
 
 
+def _ignore_death(_: ChildSpec, __: VmsError | None) -> None:
+    return
+
+
 @dataclass(frozen=True, slots=True)
 class Observers:
-    """Who wants to know when a child is ready, has died, or is back."""
+    """Who wants to know when a child is ready, has died (with the reason, when it gave one), or is back."""
 
     ready: Callable[[ChildSpec], None] = _ignore
-    died: Callable[[ChildSpec], None] = _ignore
+    died: Callable[[ChildSpec, VmsError | None], None] = _ignore_death
     back: Callable[[ChildSpec], None] = _ignore
 
 
@@ -136,8 +140,8 @@ class Supervisor:
                 if self._fatal is not None and not self._fatal.done():
                     self._fatal.set_result(error)
                 return
-            self._observers.died(child.spec)
-            log.warning("process ended", child=child.spec.name, exit_code=code)
+            self._observers.died(child.spec, error)
+            log.warning("process ended", child=child.spec.name, exit_code=code, cause=error.code if error else "")
             child.restarts += 1
             if self._clock.monotonic_ns() - started_ns > 30_000_000_000:
                 pauses.reset()
