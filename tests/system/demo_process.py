@@ -22,6 +22,7 @@ from vms.base.clock import utc_text
 
 BASE = "127.60.0.0/16"
 READY_S = 60.0
+BACK = "de nouveau en marche"
 
 
 def free_port() -> int:
@@ -102,10 +103,10 @@ class Demo:
 
     def kill_and_wait_until_back(self, name: str) -> None:
         """`kill -9` one child and wait until another stands in its place."""
-        before = self.numbers()[name]
+        before, returns = self.numbers()[name], self.said().count(BACK)
         os.kill(before, signal.SIGKILL)
         until(lambda: self.numbers().get(name) != before, 30, f"the return of {name}")
-        until(lambda: self.said().count("de nouveau en marche") >= 1, 30, f"{name} to be ready again")
+        until(lambda: self.said().count(BACK) > returns, 30, f"{name} to be ready again")
 
     @contextlib.contextmanager
     def client(self, login: str = "operatrice") -> Iterator[Client]:
@@ -150,12 +151,13 @@ class Client:
         return code
 
     def timeline(self, camera_id: str) -> dict[str, Any]:
-        """The last hour of a camera."""
+        """The last hour of a camera; an empty one while the recorder has not been told of it."""
         now = time.time_ns()
         bounds = {"from": utc_text(now - 3_600_000_000_000), "to": utc_text(now)}
-        answer: dict[str, Any] = (
-            self.http.get(f"/api/cameras/{camera_id}/timeline", params=bounds).raise_for_status().json()
-        )
+        response = self.http.get(f"/api/cameras/{camera_id}/timeline", params=bounds)
+        if response.status_code == 404:
+            return {"spans": [], "gaps": []}
+        answer: dict[str, Any] = response.raise_for_status().json()
         return answer
 
     def recorded_s(self, camera_id: str) -> float:
