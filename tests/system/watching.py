@@ -31,7 +31,7 @@ def closed_segments(data: Path) -> list[Path]:
 
 def pictures_in(source: Path | bytes) -> int:
     """How many pictures a decoder makes of it."""
-    with av.open(io.BytesIO(source) if isinstance(source, bytes) else str(source)) as container:
+    with av.open(io.BytesIO(source) if isinstance(source, bytes) else str(source), "r") as container:
         return sum(1 for _ in container.decode(video=0))
 
 
