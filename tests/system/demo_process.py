@@ -22,6 +22,7 @@ from vms.base.clock import utc_text
 
 BASE = "127.60.0.0/16"
 READY_S = 60.0
+FEW_CAMERAS = 4
 BACK = "de nouveau en marche"
 
 
@@ -176,6 +177,13 @@ class Client:
         """Ask to see what is recorded."""
         body = {"camera": camera_id, "from": start, "to": end, "purpose": self.purpose(), "note": ""}
         return self.post("/api/playback-sessions", body)
+
+
+def small_department(folder: Path, more: str = "") -> Path:
+    """A configuration with few cameras, for tests that do not need the whole department, and what else it says."""
+    config = folder / "vms.toml"
+    config.write_text(f"[demonstration]\ncommunes = 2\ncameras = {FEW_CAMERAS}\n{more}")
+    return config
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.system.demo_process import Client, Demo, running_demo, until, vms
+from tests.system.demo_process import Client, Demo, running_demo, small_department, until, vms
 from tests.system.watching import bytes_on_disk, played_pictures, utc_ns
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
@@ -20,7 +20,8 @@ SENTENCE = "Le journal des accès ne répond pas : aucune image ne peut être mo
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with running_demo(tmp_path_factory.mktemp("away")) as running:
+    folder = tmp_path_factory.mktemp("away")
+    with running_demo(folder, config=small_department(folder)) as running:
         running.wait_until_recorded(RECORDED_S)
         yield running
 

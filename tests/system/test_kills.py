@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.system.demo_process import Client, Demo, running_demo, until, vms
+from tests.system.demo_process import Client, Demo, running_demo, small_department, until, vms
 from tests.system.watching import closed_segments, pictures_in, played_pictures, utc_ns
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
@@ -25,8 +26,7 @@ JOINED_NS = 500_000_000
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     folder = tmp_path_factory.mktemp("kills")
-    config = folder / "vms.toml"
-    config.write_text(f"[recorder]\nsegment_seconds = {SEGMENT_S}\n")
+    config = small_department(folder, f"[recorder]\nsegment_seconds = {SEGMENT_S}\n")
     with running_demo(folder, config=config) as running:
         running.wait_until_recorded(RECORDED_S)
         yield running
@@ -47,8 +47,7 @@ def live_again(client: Client) -> bool:
 def holes(timeline: dict[str, Any]) -> list[tuple[int, int]]:
     """Where nothing is recorded between two spans, for longer than a span bridges."""
     spans = [(utc_ns(span["start"]), utc_ns(span["end"])) for span in timeline["spans"]]
-    pairs = zip(spans, spans[1:], strict=False)
-    return [(before[1], after[0]) for before, after in pairs if after[0] - before[1] > JOINED_NS]
+    return [(one[1], next_[0]) for one, next_ in pairwise(spans) if next_[0] - one[1] > JOINED_NS]
 
 
 def explained_by(timeline: dict[str, Any], hole: tuple[int, int]) -> set[str]:

@@ -36,7 +36,8 @@ def run_process(name: str, process: Process) -> int:
         log.error(
             "process cannot go on", process_name=name, code=refused.code, detail=refused.detail or refused.message
         )
-        _tell_supervisor(json.dumps({"message": refused.message, "hint": refused.hint, "code": refused.code}))
+        told = {"kind": refused.kind, "code": refused.code, "message": refused.message, "hint": refused.hint}
+        _tell_supervisor(json.dumps(told))
         return refused.exit_code
     return 0
 

@@ -224,7 +224,7 @@ async def _read_line(descriptor: int) -> str:
 
 def _told_error(line: str) -> VmsError:
     told = json.loads(line)
-    return VmsError(ErrorKind.CONFIGURATION, told["code"], told["message"], hint=told["hint"])
+    return VmsError(ErrorKind(told["kind"]), told["code"], told["message"], hint=told["hint"])
 
 
 def _silent_death(spec: ChildSpec, code: int | None, logs: Path | None) -> VmsError:
