@@ -21,13 +21,13 @@ import pytest
 
 from recorder.store.schema import INDEX_NAME
 from tests.recorder.store.recordings import open_store, record_seconds
-from tests.system.demo_process import FEW_CAMERAS, Client, Demo, free_port, small_department, until, vms
+from tests.system.demo_process import BASE, FEW_CAMERAS, Client, Demo, free_port, small_department, until, vms
 from tests.system.watching import closed_segments, pictures_in, played_pictures
 from vms.base.clock import NS_PER_SECOND, ManualClock
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 
-RECORDED_S = 4.0
+RECORDED_S = 2.0
 SPARE_CAMERA = "127.60.9.1"
 SPARE_PASSWORD = "un-mot-de-passe"
 ENGLISH = re.compile(r"\b(the|not|address|file|directory|input|should|error|errno|denied|already)\b", re.IGNORECASE)
@@ -63,10 +63,12 @@ def started(data: Path, settings: str = "") -> Iterator[tuple[Demo, Client]]:
         demo.stop()
 
 
-def start_refused(data: Path, *more: str, ports: tuple[int, int] | None = None) -> subprocess.CompletedProcess[str]:
+def start_refused(
+    data: Path, *more: str, ports: tuple[int, int] | None = None, base: str = BASE
+) -> subprocess.CompletedProcess[str]:
     """Start `vms demo` where it cannot start."""
     console, media = ports or (free_port(), free_port())
-    options = ("--port", str(console), "--media-port", str(media), "--base", "127.61.0.0/16")
+    options = ("--port", str(console), "--media-port", str(media), "--base", base)
     return vms("demo", "--data", str(data), *options, *more)
 
 
@@ -157,7 +159,7 @@ def test_a_disk_that_is_almost_full_suspends_recording_and_says_so(recorded: Pat
 
         until(suspended, 20, "the gap of the full disk")
         assert client.open_live(camera_id).status_code == 200
-        assert played_pictures(demo, client, camera_id, span["start"], 2.0) > 0
+        assert played_pictures(demo, client, camera_id, span["start"], 1.0) > 0
         assert "disk almost full" in (data / "logs" / "shard-0.log").read_text()
     assert media_of(data) == before
 
@@ -174,7 +176,7 @@ def test_a_corrupt_index_is_rebuilt_and_kept_aside(recorded: Path, tmp_path: Pat
             until(lambda one=camera: client.recorded_s(one["id"]) >= RECORDED_S, 20, "the time line")  # type: ignore[misc]
         camera_id = client.cameras()[0]["id"]
         start = client.timeline(camera_id)["spans"][0]["start"]
-        assert played_pictures(demo, client, camera_id, start, 2.0) > 0
+        assert played_pictures(demo, client, camera_id, start, 1.0) > 0
     assert any(path.read_bytes() == garbage for path in shard.glob(f"{INDEX_NAME}.corrupt-*"))
     assert before.items() <= media_of(data).items()
     checked = vms("recorder", "fsck", "--data", str(data))
@@ -192,6 +194,11 @@ def test_a_corrupt_log_is_not_gone_on_with(recorded: Path, tmp_path: Path):
     assert_told(start_refused(data), 8, str(data / "audit"))
     assert before.items() <= {path: path.read_bytes() for path in (data / "audit").rglob("*") if path.is_file()}.items()
     assert vms("audit", "verify", "--data", str(data)).returncode == 8
+
+
+def test_another_range_of_addresses_than_that_of_the_cameras_is_refused(recorded: Path, tmp_path: Path):
+    data = copied(recorded, tmp_path)
+    assert_told(start_refused(data, base="127.61.0.0/16"), 5, BASE, f"--base {BASE}", "--data")
 
 
 def test_a_log_without_its_key_gets_no_other(recorded: Path, tmp_path: Path):

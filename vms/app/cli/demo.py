@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import time
 from pathlib import Path
@@ -19,7 +20,7 @@ from vms.app.processes.machine import check_ports, open_folder, running
 from vms.app.processes.supervisor import ChildSpec, Observers
 from vms.app.settings import Settings, read_settings
 from vms.base import durable
-from vms.base.errors import VmsError
+from vms.base.errors import ErrorKind, VmsError
 from vms.base.log import configure_logging
 
 app = typer.Typer(invoke_without_command=True)
@@ -71,6 +72,7 @@ async def _demo(settings: Settings) -> None:
     folder, lock = await asyncio.to_thread(open_folder, settings)
     with lock:
         check_ports(folder.settings)
+        _check_range(folder)
         out.print("[bold]VMS départemental — démonstration[/bold] (caméras simulées, décisions fictives)\n")
         async with running(folder, simulated=True, logs=folder.logs, observers=_observers()):
             starting = asyncio.create_task(_provision(folder))
@@ -87,8 +89,7 @@ async def _demo(settings: Settings) -> None:
 
 
 async def _provision(folder: DataFolder) -> None:
-    marker = folder.root / "demonstration.json"
-    if marker.exists():
+    if _marker(folder).exists():
         return
     from supervision_centre.people.provision import provision_demonstration
     from vms.app.demonstration.department import provision_department
@@ -96,7 +97,26 @@ async def _provision(folder: DataFolder) -> None:
     with out.status("  Découverte des caméras…") as status:
         await provision_demonstration(folder)
         await provision_department(folder, lambda done, all_: status.update(f"  Mise en service : {done} / {all_}"))
-    await asyncio.to_thread(durable.write_atomic, marker, b"{}\n")
+    content = json.dumps({"base": folder.settings.demonstration.base}).encode()
+    await asyncio.to_thread(durable.write_atomic, _marker(folder), content)
+
+
+def _marker(folder: DataFolder) -> Path:
+    """The file that says that this folder has its department, and in which range."""
+    return folder.root / "demonstration.json"
+
+
+def _check_range(folder: DataFolder) -> None:
+    """The cameras of a department stay at the addresses at which they were onboarded."""
+    asked = folder.settings.demonstration.base
+    known = json.loads(_marker(folder).read_bytes()).get("base", asked) if _marker(folder).exists() else asked
+    if known != asked:
+        raise VmsError(
+            ErrorKind.CONFLICT,
+            "demonstration.other_range",
+            f"Les caméras de cette démonstration ont été inscrites dans la plage {known}, non {asked}.",
+            hint=f"Relancez avec --base {known}, ou choisissez un autre dossier avec --data.",
+        )
 
 
 def _observers() -> Observers:

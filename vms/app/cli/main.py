@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import Final
+from typing import Final, NoReturn
 
 import typer
+from typer.exceptions import TyperException
 
+from vms.app.cli.usage import usage_error
 from vms.base.errors import VmsError
 
 NOUNS: Final[dict[str, tuple[str, str]]] = {
@@ -50,14 +52,24 @@ def main(arguments: list[str] | None = None) -> None:
     words = sys.argv[1:] if arguments is None else arguments
     called = words[0] if words and words[0] in NOUNS else None
     try:
-        _application(called)(words, prog_name="vms")
+        sys.exit(_application(called)(words, prog_name="vms", standalone_mode=False) or 0)
     except VmsError as refused:
-        print(f"Erreur : {refused.message}", file=sys.stderr)  # noqa: T201 — the last word of a command
-        if refused.hint:
-            print(f"  → {refused.hint}", file=sys.stderr)  # noqa: T201
-        sys.exit(refused.exit_code)
-    except KeyboardInterrupt:
+        _end_with(refused)
+    except TyperException as wrong:
+        if wrong.__class__.__name__ == "NoArgsIsHelpError":
+            print(wrong, file=sys.stderr)  # noqa: T201 — the help
+            sys.exit(2)
+        _end_with(usage_error(wrong))
+    except (typer.Abort, KeyboardInterrupt):
+        print("Abandon : rien n'a été fait.", file=sys.stderr)  # noqa: T201
         sys.exit(130)
+
+
+def _end_with(refused: VmsError) -> NoReturn:
+    print(f"Erreur : {refused.message}", file=sys.stderr)  # noqa: T201 — the last word of a command
+    if refused.hint:
+        print(f"  → {refused.hint}", file=sys.stderr)  # noqa: T201
+    sys.exit(refused.exit_code)
 
 
 if __name__ == "__main__":
