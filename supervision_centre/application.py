@@ -7,6 +7,7 @@ free of images. TLS ends before this process; the addresses in the settings say 
 from __future__ import annotations
 
 import asyncio
+import mimetypes
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -36,6 +37,8 @@ __all__ = ["CentreServices", "create_app"]
 
 MAX_BODY_BYTES = 64 * 1024
 
+mimetypes.init()  # reads files, once and now, rather than in the event loop at the first page
+
 
 def create_app(services: CentreServices) -> FastAPI:
     """The application over these services. Raises RuntimeError when a route does not say what it does with images."""
@@ -51,7 +54,6 @@ def create_app(services: CentreServices) -> FastAPI:
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        max_body_size=MAX_BODY_BYTES,
         lifespan=lambda _: _background(services, deliverer, sweep),
     )
     app.state.centre = Centre(services, web_sessions, deliverer, viewing, login, accounts)
@@ -59,7 +61,9 @@ def create_app(services: CentreServices) -> FastAPI:
     for router in (people, cameras, live, playback, journal, health):
         app.include_router(router)
     if services.settings.console_files is not None:
-        app.mount("/", StaticFiles(directory=services.settings.console_files, html=True), name="console")
+        console = StaticFiles(directory=services.settings.console_files, html=True, check_dir=False)
+        app.mount("/", console, name="console")
+    app.add_middleware(errors.LastResort, max_body_bytes=MAX_BODY_BYTES)
     app.add_middleware(SecurityHeaders, settings=services.settings)
     silent = undeclared(app)
     if silent:

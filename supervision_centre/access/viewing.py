@@ -183,7 +183,7 @@ class Viewing:
             already = len(await looks.open_looks(session, person_id=person.person_id))
         if already + wanted > MAX_OPEN_LOOKS:
             raise VmsError(
-                ErrorKind.EXHAUSTED,
+                ErrorKind.CONFLICT,
                 "viewing.too_many",
                 f"Vous regardez déjà {already} caméras : la limite est de {MAX_OPEN_LOOKS}.",
                 hint="Fermez des vignettes avant d'en ouvrir d'autres.",

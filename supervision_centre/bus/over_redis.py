@@ -11,7 +11,9 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+import redis
 import structlog
+from redis import DriverInfo
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
@@ -33,7 +35,8 @@ class RedisBus:
     """A bus for a centre of several processes. `url` is `redis://…`, `rediss://…` or `unix://…`."""
 
     def __init__(self, url: str) -> None:
-        self._redis: Redis = Redis.from_url(url, socket_timeout=5.0, socket_connect_timeout=2.0)
+        driver = DriverInfo(lib_version=redis.__version__)
+        self._redis: Redis = Redis.from_url(url, socket_timeout=5.0, socket_connect_timeout=2.0, driver_info=driver)
 
     async def publish(self, message: Message) -> None:
         try:

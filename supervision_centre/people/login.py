@@ -90,12 +90,7 @@ class Login:
                 wait_s = max(wait_s, 1)  # another process counted the first try of this subject at the same moment
         if wait_s:
             log.warning("log-in not heard", wait_s=wait_s, address=address)
-            raise VmsError(
-                ErrorKind.EXHAUSTED,
-                "login.throttled",
-                f"Trop d'essais : la prochaine tentative sera possible dans {wait_s} s.",
-                hint="Attendez, ou demandez un nouveau mot de passe à l'administrateur.",
-            )
+            raise throttle.TooManyTriesError(wait_s)
 
     async def _open(self, person: Person, address: str) -> str:
         now_ns = self._services.clock.utc_ns()

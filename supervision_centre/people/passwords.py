@@ -36,11 +36,11 @@ class Passwords:
     async def matches(self, kept: str | None, password: str) -> bool:
         """Whether the password is the one; None, for a login that nobody has, takes as long and says no.
 
-        Raises VmsError `login.busy` (kind exhausted) when too many others wait.
+        Raises VmsError `login.busy` (kind unavailable) when too many others wait.
         """
         if self._waiting >= _MAX_WAITING:
             raise VmsError(
-                ErrorKind.EXHAUSTED,
+                ErrorKind.UNAVAILABLE,
                 "login.busy",
                 "Trop de connexions sont en cours de vérification.",
                 hint="Réessayez dans quelques secondes.",

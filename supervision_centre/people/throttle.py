@@ -10,6 +10,25 @@ import hashlib
 from dataclasses import dataclass
 
 from vms.base.clock import NS_PER_SECOND
+from vms.base.errors import ErrorKind, VmsError
+
+
+class TooManyTriesError(VmsError):
+    """A try that came too soon: HTTP 429 (RFC 6585) with the seconds to wait."""
+
+    def __init__(self, wait_s: int) -> None:
+        super().__init__(
+            ErrorKind.EXHAUSTED,
+            "login.throttled",
+            f"Trop d'essais : la prochaine tentative sera possible dans {wait_s} s.",
+            hint="Attendez, ou demandez un nouveau mot de passe à l'administrateur.",
+        )
+        self.wait_s = wait_s
+
+    @property
+    def http_status(self) -> int:
+        """Too Many Requests."""
+        return 429
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,11 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from supervision_centre.people.throttle import TooManyTriesError
 from vms.base.errors import ErrorKind, VmsError
 
 log = structlog.get_logger(__name__)
@@ -45,7 +48,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(VmsError, _known)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _unknown)
 
 
 async def _known(request: Request, error: Exception) -> JSONResponse:
@@ -53,8 +55,8 @@ async def _known(request: Request, error: Exception) -> JSONResponse:
     if error.kind in {ErrorKind.UNAVAILABLE, ErrorKind.CORRUPT, ErrorKind.INTERNAL}:
         log.warning("request failed", path=request.url.path, code=error.code, detail=error.detail)
     response = answer(error.http_status, error.code, error.message, error.hint)
-    if error.kind is ErrorKind.EXHAUSTED:
-        response.headers["Retry-After"] = "2"
+    if isinstance(error, TooManyTriesError):
+        response.headers["Retry-After"] = str(error.wait_s)
     return response
 
 
@@ -75,11 +77,54 @@ async def _http(_: Request, error: Exception) -> JSONResponse:
     return answer(error.status_code, code, message, hint)
 
 
-async def _unknown(request: Request, error: Exception) -> JSONResponse:
-    log.error("request failed unexpectedly", path=request.url.path, exc_info=error)
-    return answer(
-        500,
-        "internal",
-        "Une erreur inattendue est survenue ; elle a été consignée.",
-        "Réessayez ; si l'erreur persiste, prévenez l'exploitant.",
-    )
+class LastResort:
+    """ASGI middleware: what nobody expected is logged whole, and answered with one sentence that says nothing of it.
+
+    It stands inside the middleware of headers, where the framework's own last handler does not. It also bounds bodies,
+    by what they announce and by what comes, so that the refusal is in our words and not in the framework's.
+    """
+
+    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+        self._app = app
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and _announced_bytes(scope) > self._max_body_bytes:
+            code, message, hint = _BY_STATUS[413]
+            await answer(413, code, message, hint)(scope, receive, send)
+            return
+        started = False
+        received = 0
+
+        async def bounded() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._max_body_bytes:
+                raise HTTPException(413)
+            return message
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, bounded, watched)
+        except Exception:
+            log.exception("request failed unexpectedly", path=scope.get("path", ""))
+            if started or scope["type"] != "http":
+                raise
+            unexpected = answer(
+                500,
+                "internal",
+                "Une erreur inattendue est survenue ; elle a été consignée.",
+                "Réessayez ; si l'erreur persiste, prévenez l'exploitant.",
+            )
+            await unexpected(scope, receive, send)
+
+
+def _announced_bytes(scope: Scope) -> int:
+    """What `Content-Length` says; 0 where it says nothing that can be read."""
+    announced = Headers(scope=scope).get("content-length", "")
+    return int(announced) if announced.isascii() and announced.isdigit() and len(announced) < 16 else 0

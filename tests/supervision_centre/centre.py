@@ -102,9 +102,18 @@ class TestCentre:
 
     async def entry(self, kind: EventKind) -> JournalEntry:
         """The only entry of a kind, as soon as it is there."""
-        found = await until(lambda: self.entries(kind))
-        assert len(found) == 1
-        return found[0]
+        return (await self.some(kind, 1))[0]
+
+    async def some(self, kind: EventKind, count: int) -> list[JournalEntry]:
+        """The entries of a kind, as soon as there are so many: they are published after their receipts."""
+
+        async def there() -> list[JournalEntry]:
+            found = await self.entries(kind)
+            return found if len(found) >= count else []
+
+        found = await until(there)
+        assert len(found) == count
+        return found
 
 
 async def until(look: Callable[[], Awaitable[T]]) -> T:

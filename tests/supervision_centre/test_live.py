@@ -18,7 +18,7 @@ async def test_a_wall_opens_with_an_entry_behind_each_ticket(centre: TestCentre)
     operator = await centre.logged_in(Role.OPERATOR)
     answer = (await operator.watch(camera_id(1), camera_id(3))).json()
     assert answer["refused"] == []
-    entries = {entry.index: entry for entry in await until(lambda: centre.entries(EventKind.LIVE_OPENED))}
+    entries = {entry.index: entry for entry in await centre.some(EventKind.LIVE_OPENED, 2)}
     for session in answer["sessions"]:
         claims = centre.node.claims(session["ticket"])
         entry = entries[claims.receipt_index]
@@ -38,7 +38,7 @@ async def test_a_session_over_three_authorities_logs_three(centre: TestCentre) -
     centre.cameras.views[camera_id(4)] = camera(4, VERNON, department)
     operator = await centre.logged_in(Role.OPERATOR)
     assert (await operator.watch(camera_id(1), camera_id(3), camera_id(4))).status_code == 200
-    entries = await until(lambda: centre.entries(EventKind.LIVE_OPENED))
+    entries = await centre.some(EventKind.LIVE_OPENED, 3)
     logged = {entry.event.authority for entry in entries if entry.event}
     assert logged == {"Maire de Évreux", "Maire de Vernon", department} == set(operator.me["authorities"])
 
@@ -52,7 +52,7 @@ async def test_a_camera_of_another_commune_does_not_exist_and_the_try_is_logged(
         (camera_id(3), "camera.unknown"),
         (camera_id(99), "camera.unknown"),
     }
-    refusals = await until(lambda: centre.entries(EventKind.LIVE_REFUSED))
+    refusals = await centre.some(EventKind.LIVE_REFUSED, 2)
     assert {(entry.event.camera_id, entry.event.commune) for entry in refusals if entry.event} == {
         (camera_id(3), VERNON),
         (camera_id(99), ""),

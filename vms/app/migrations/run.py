@@ -52,7 +52,7 @@ def _in_one_transaction(database_url: str, work: Callable[[Config], None]) -> No
     if url.drivername == "sqlite+aiosqlite":
         url = url.set(drivername="sqlite")
     engine = create_engine(url)
-    prepare_engine(engine)
+    prepare_engine(engine, lock_wait_s=LOCK_WAIT_S)
     try:
         with engine.connect().execution_options(**{WRITING: True}) as connection, connection.begin():
             if engine.dialect.name == "postgresql":
