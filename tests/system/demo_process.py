@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -184,6 +185,12 @@ def small_department(folder: Path, more: str = "") -> Path:
     config = folder / "vms.toml"
     config.write_text(f"[demonstration]\ncommunes = 2\ncameras = {FEW_CAMERAS}\n{more}")
     return config
+
+
+def copied(recorded: Path, folder: Path) -> Path:
+    """A copy of a data folder, for a test that changes it."""
+    shutil.copytree(recorded, folder / "data", ignore=shutil.ignore_patterns("*.sock", "lock"))
+    return folder / "data"
 
 
 @contextlib.contextmanager

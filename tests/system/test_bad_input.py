@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -21,34 +20,16 @@ import pytest
 
 from recorder.store.schema import INDEX_NAME
 from tests.recorder.store.recordings import open_store, record_seconds
-from tests.system.demo_process import BASE, FEW_CAMERAS, Client, Demo, free_port, small_department, until, vms
+from tests.system.conftest import RECORDED_S
+from tests.system.demo_process import BASE, FEW_CAMERAS, Client, Demo, copied, free_port, small_department, until, vms
 from tests.system.watching import closed_segments, pictures_in, played_pictures
 from vms.base.clock import NS_PER_SECOND, ManualClock
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 
-RECORDED_S = 2.0
 SPARE_CAMERA = "127.60.9.1"
 SPARE_PASSWORD = "un-mot-de-passe"
 ENGLISH = re.compile(r"\b(the|not|address|file|directory|input|should|error|errno|denied|already)\b", re.IGNORECASE)
-
-
-@pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data folder of a demonstration that has recorded a little and was stopped in order."""
-    folder = tmp_path_factory.mktemp("recorded")
-    demo = Demo(folder / "data", config=small_department(folder))
-    try:
-        demo.start()
-        demo.wait_until_recorded(RECORDED_S)
-    finally:
-        assert demo.stop() == 0
-    return demo.data
-
-
-def copied(recorded: Path, folder: Path) -> Path:
-    shutil.copytree(recorded, folder / "data", ignore=shutil.ignore_patterns("*.sock", "lock"))
-    return folder / "data"
 
 
 @contextlib.contextmanager

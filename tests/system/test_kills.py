@@ -11,12 +11,11 @@ from typing import Any
 
 import pytest
 
-from tests.system.demo_process import Client, Demo, running_demo, small_department, until, vms
+from tests.system.demo_process import Client, Demo, copied, running_demo, small_department, until, vms
 from tests.system.watching import closed_segments, pictures_in, played_pictures, utc_ns
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 
-RECORDED_S = 4.0
 SEGMENT_S = 2
 KILLED = ("audit-writer", "gateway", "centre", "simulator", "shard-0")
 EXPLANATIONS = {"simulator": {"camera", "link"}, "shard-0": {"recorder"}}
@@ -24,11 +23,13 @@ JOINED_NS = 500_000_000
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+def demo(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     folder = tmp_path_factory.mktemp("kills")
     config = small_department(folder, f"[recorder]\nsegment_seconds = {SEGMENT_S}\n")
+    copied(recorded, folder)
     with running_demo(folder, config=config) as running:
-        running.wait_until_recorded(RECORDED_S)
+        with running.client() as client:
+            until(lambda: live_again(client), 30, "pictures")
         yield running
 
 
@@ -92,7 +93,7 @@ def test_a_killed_process_comes_back_and_the_others_never_notice(name: str, demo
     with demo.client() as client:
         until(lambda: live_again(client), 40, "pictures again")
         until(lambda: client.open_live(camera_id).status_code == 200, 20, "viewing again")
-        assert played_pictures(demo, client, camera_id, first["start"], 2.0) > 0
+        assert played_pictures(demo, client, camera_id, first["start"], 1.0) > 0
         if name in EXPLANATIONS:
             until(lambda: set(holes(client.timeline(camera_id))) - known != set(), 20, "the hole")
         timeline = client.timeline(camera_id)
@@ -117,7 +118,7 @@ def test_a_killed_supervisor_takes_its_children_along_and_a_new_start_finds_ever
     demo.start()
     with demo.client() as client:
         until(lambda: live_again(client), 40, "pictures again")
-        assert played_pictures(demo, client, camera_id, first["start"], 2.0) > 0
+        assert played_pictures(demo, client, camera_id, first["start"], 1.0) > 0
         timeline = client.timeline(camera_id)
         assert all(explained_by(timeline, hole) for hole in holes(timeline))
     assert {path: pictures_in(path) for path in segments} == segments
