@@ -1,11 +1,14 @@
 """Where segments and fragments begin: decisions on dated units, without any I/O.
 
 Rules
-1. A segment begins on a key frame, and ends when it is long enough and the next key frame comes, when the run changes,
-   or when a key frame brings other parameter sets.
+1. A segment begins on a key frame, and ends when a key frame comes and it is long enough, or the run or the parameter
+   sets are others.
 2. A fragment holds about a second and begins anew on each key frame, so that a player that seeks reads little.
 3. Media time zero is the first key frame. Decode times never go back and never below zero; where units are reordered,
    the first ones are pushed together at zero and their composition offsets bear it.
+4. A step of the clock drops nothing. A run that begins between key frames, right behind what is recorded, goes on in
+   the open segment until the next key frame, and its media time follows the clock. Behind a hole, or before the end of
+   the segment, it cannot: then the segment ends, and the next key frame begins another.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from recorder.hub.unit import DatedUnit
+from recorder.store.queries import JOIN_TOLERANCE_NS
 from vms.base.clock import NS_PER_SECOND
 from vms.media.access_unit import RTP_CLOCK_HZ, ParameterSets
 from vms.media.fmp4 import DecodeTimer, SampleInfo
@@ -25,11 +29,11 @@ _USUAL_INTERVAL_90K: Final = 3_600
 
 
 def must_rotate(current: SegmentShape, dated: DatedUnit, segment_ns: int) -> bool:
-    """Whether this unit must begin another segment (rule 1)."""
-    if dated.run != current.run or dated.starts_run:
-        return True
+    """Whether this unit must begin another segment (rules 1 and 4)."""
     if not dated.unit.key:
-        return False
+        return dated.run != current.newest_run and not current.goes_on_with(dated)
+    if dated.run != current.run:
+        return True
     if dated.unit.parameters is not current.parameters and dated.unit.parameters != current.parameters:
         return True
     return dated.capture_utc_ns - current.start_ns >= segment_ns
@@ -57,6 +61,7 @@ class SegmentShape:
     parameters: ParameterSets
     base_90k: int
     timer: DecodeTimer
+    newest_run: int
     end_90k: int = 0
     _samples: list[SampleInfo] = field(default_factory=list)
     _chunks: list[bytes | memoryview] = field(default_factory=list)
@@ -72,15 +77,22 @@ class SegmentShape:
         """A segment that starts with this key frame."""
         unit = dated.unit
         timer = DecodeTimer(max_reorder_frames)
-        return cls(dated.run, dated.capture_utc_ns, unit.parameters, unit.rtp_timestamp, timer)
+        return cls(dated.run, dated.capture_utc_ns, unit.parameters, unit.rtp_timestamp, timer, dated.run)
 
     @property
     def end_ns(self) -> int:
         """The UTC instant at which what has been given out ends."""
         return self.start_ns + self.end_90k * NS_PER_SECOND // RTP_CLOCK_HZ
 
+    def goes_on_with(self, dated: DatedUnit) -> bool:
+        """Whether a unit of another run follows right behind the newest one (rule 4)."""
+        newest_ns = self._waiting.capture_utc_ns if self._waiting is not None else self.end_ns
+        return 0 <= dated.capture_utc_ns - newest_ns <= JOIN_TOLERANCE_NS
+
     def add(self, dated: DatedUnit) -> Fragment | None:
         """Take the next unit; the fragment that it completes, if any (rule 2)."""
+        if dated.run != self.newest_run:
+            self._follow_clock(dated)
         decode = self.timer.date(dated.unit.rtp_timestamp - self.base_90k)
         decode_90k = max(decode.decode_time_90k, self._waiting_90k + 1 if self._waiting else 0)
         done = None
@@ -99,6 +111,12 @@ class SegmentShape:
             self._settle_waiting(self._waiting_90k + self._interval_90k)
             self._waiting = None
         return self._take() if self._samples else None
+
+    def _follow_clock(self, dated: DatedUnit) -> None:
+        wanted_90k = (dated.capture_utc_ns - self.start_ns) * RTP_CLOCK_HZ // NS_PER_SECOND
+        self.base_90k = dated.unit.rtp_timestamp - wanted_90k
+        self.timer = DecodeTimer(self.timer.depth, self._interval_90k)
+        self.newest_run = dated.run
 
     def _settle_waiting(self, next_90k: int) -> None:
         assert self._waiting is not None

@@ -74,7 +74,7 @@ class Eraser:
                 if erased:
                     await self._store.forget_gaps(camera_id, now - retention_ns(days))
                 return erased
-            await self._store.remove(expired.segments)
+            await self._store.remove(expired)
             erased += len(expired.segments)
             for hour in _by_hour(expired.segments):
                 self._tell(_told(camera_id, hour))

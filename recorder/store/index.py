@@ -44,7 +44,7 @@ class Index:
             )
 
     def count_segment(self, segment: StoredSegment) -> None:
-        """Give a segment its row, in the place of the note that it was open."""
+        """Give a segment its row, in the place of the note that it was open; safe to repeat."""
         with self._transaction():
             self._insert(segment)
 
@@ -179,6 +179,13 @@ class Index:
 
     def _insert(self, segment: StoredSegment) -> None:
         packed = packed_id(segment.segment_id)
+        counted = self.connection.execute(
+            "SELECT 1 FROM segment WHERE camera = ? AND start_ns = ? AND id = ?",
+            (self._camera(segment.camera_id), segment.start_ns, packed),
+        ).fetchone()
+        self.connection.execute("DELETE FROM open_segment WHERE id = ?", (packed,))
+        if counted:
+            return
         self.connection.execute(
             """INSERT INTO segment (id, camera, run, start_ns, end_ns, size_bytes, digest, previous_digest, video,
                                     uncertainty_ms, time_source) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
@@ -196,7 +203,6 @@ class Index:
                 segment.time_source,
             ),
         )
-        self.connection.execute("DELETE FROM open_segment WHERE id = ?", (packed,))
 
     def _camera(self, camera_id: str) -> int:
         question = "SELECT number FROM camera WHERE camera_id = ?"

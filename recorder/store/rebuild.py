@@ -19,7 +19,7 @@ import structlog
 from recorder.contract.timeline import GapCause
 from recorder.store import ledger
 from recorder.store.index import Index
-from recorder.store.salvage import complete, describe
+from recorder.store.salvage import describe, sealed
 from recorder.store.schema import INDEX_NAME, connect_to_read
 from recorder.store.segment import ASIDE_FOLDER, MEDIA_FOLDER, StoredSegment
 from vms.base import durable
@@ -129,7 +129,7 @@ def _counted(folder: Path, path: Path) -> StoredSegment | None:
             return None
         durable.make_folder(expected.parent)
         durable.publish(path, expected)
-    return complete(expected, description)
+    return sealed(expected, description.segment)
 
 
 def _copy_ledger(index: Index, old: Path) -> bool:

@@ -26,7 +26,7 @@ from recorder.store.closing import close_segment, erase_files
 from recorder.store.index import Index
 from recorder.store.queries import garbage, newest_ends, open_segments
 from recorder.store.rebuild import move_aside, needs_rebuild, open_index, rebuild, set_file_aside
-from recorder.store.salvage import complete, describe
+from recorder.store.salvage import complete, describe, sealed
 from recorder.store.segment import ASIDE_FOLDER, MEDIA_FOLDER, OPEN_FOLDER, StoredSegment, media_file
 from vms.base import durable
 from vms.base.clock import NS_PER_SECOND, Clock, utc_text
@@ -55,8 +55,8 @@ class Started:
 def start_store(folder: Path, clock: Clock) -> Started:
     """Run the procedure. Blocks; not for the event loop.
 
-    Raises VmsError `folder.in_use`, `store.not_writable`, `store.full` or `store.clock_behind`; the folder is free
-    again then.
+    Raises VmsError `folder.in_use`, `store.not_writable`, `store.full`, `store.disk_error` or
+    `store.clock_behind`, or sqlite3.Error; the folder is free again then.
     """
     try:
         lock = _lock(folder)
@@ -121,7 +121,7 @@ def salvage_open(folder: Path, index: Index) -> int:
         if description is None:
             index.forget_open(segment_id)
             continue
-        close_segment(folder, index, complete(final, description))
+        close_segment(folder, index, sealed(final, description.segment))
         salvaged += 1
     return salvaged
 
@@ -129,7 +129,9 @@ def salvage_open(folder: Path, index: Index) -> int:
 def _salvage(folder: Path, index: Index, path: Path) -> int:
     description = describe(path)
     if description is not None and description.fragments and description.segment.segment_id == path.stem:
-        segment = close_segment(folder, index, complete(path, description))
+        final = _final(folder, description.segment)
+        segment = sealed(final, description.segment) if final.exists() else complete(path, description)
+        close_segment(folder, index, segment)
         log.info("segment salvaged", segment_id=segment.segment_id, camera_id=segment.camera_id)
         return 1
     if path.stat().st_size > _SMALLEST_EVIDENCE_BYTES:

@@ -13,9 +13,9 @@ import asyncio
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
@@ -29,6 +29,9 @@ from recorder.store.settings import StoreSettings
 from recorder.store.starting import STOPPED_AT, Started, index_refused, start_store
 from vms.base.clock import Clock
 from vms.base.errors import ErrorKind, VmsError
+
+if TYPE_CHECKING:
+    from recorder.retention.purgeable import Purgeable
 
 log = structlog.get_logger(__name__)
 
@@ -118,10 +121,13 @@ class SegmentStore:
         """The retention of each camera in days; None where no authorisation was ever told."""
         return await self._ask(queries.retentions)
 
-    async def remove(self, segments: Sequence[StoredSegment]) -> None:
-        """Remove closed segments for good; see `closing`. Raises VmsError when the disk refuses."""
+    async def remove(self, expired: Purgeable) -> None:
+        """Remove what retention decided, and nothing else, for good; see `closing`.
+
+        Raises VmsError when the disk refuses.
+        """
         try:
-            await self.disk.run(lambda: remove_segments(self.settings.folder, self.index, segments))
+            await self.disk.run(lambda: remove_segments(self.settings.folder, self.index, expired.segments))
         except (OSError, sqlite3.Error) as refused:
             raise self._unavailable(refused) from None
 

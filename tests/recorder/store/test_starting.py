@@ -12,6 +12,7 @@ import pytest
 
 from recorder.contract.timeline import GapCause
 from recorder.recording.segment_writer import SegmentWriter
+from recorder.retention.purgeable import DAY_NS, purgeable
 from recorder.store.fsck import examine
 from recorder.store.schema import INDEX_NAME
 from tests.recorder.store.recordings import CAMERA, FOREVER_NS, dated, open_store, record_seconds
@@ -162,7 +163,9 @@ async def _cycle(folder: Path, clock: ManualClock) -> None:
         await record_seconds(store, seconds=4, segment_seconds=2)
         segments = await store.segments_between(CAMERA, 0, FOREVER_NS)
         if segments:
-            await store.remove(segments[:1])
+            expired = purgeable(CAMERA, segments[:1], 1, segments[0].start_ns + DAY_NS)
+            assert expired is not None
+            await store.remove(expired)
 
 
 async def _survives(folder: Path, call: str, turn: int, error: BaseException) -> bool:

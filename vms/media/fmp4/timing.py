@@ -29,12 +29,15 @@ class DecodeTime(NamedTuple):
 
 
 class DecodeTimer:
-    """Gives each access unit of one run its decode time, in the order of arrival. A new run needs a new timer."""
+    """Gives each access unit of one run its decode time, in the order of arrival. A new run needs a new timer.
 
-    __slots__ = ("_depth", "_heap", "_interval_90k", "_last_90k")
+    `depth` is the N of the rules above.
+    """
+
+    __slots__ = ("_heap", "_interval_90k", "_last_90k", "depth")
 
     def __init__(self, max_reorder_frames: int = 0, interval_90k: int = DEFAULT_INTERVAL_90K) -> None:
-        self._depth = min(max(max_reorder_frames, 0), MAX_REORDER_FRAMES)
+        self.depth = min(max(max_reorder_frames, 0), MAX_REORDER_FRAMES)
         self._interval_90k = max(interval_90k, 1)
         self._heap: list[int] = []
         self._last_90k: int | None = None
@@ -42,9 +45,9 @@ class DecodeTimer:
     def date(self, presentation_time_90k: int) -> DecodeTime:
         """The decode time of the next unit, given its unwrapped RTP time stamp."""
         decode_time_90k = presentation_time_90k
-        if self._depth:
+        if self.depth:
             if not self._heap:
-                self._heap = [presentation_time_90k - ahead * self._interval_90k for ahead in range(self._depth, 0, -1)]
+                self._heap = [presentation_time_90k - ahead * self._interval_90k for ahead in range(self.depth, 0, -1)]
             decode_time_90k = heappushpop(self._heap, presentation_time_90k)
         if self._last_90k is not None and decode_time_90k <= self._last_90k:
             decode_time_90k = self._last_90k + 1
