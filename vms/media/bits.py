@@ -1,73 +1,81 @@
-"""Bits of a raw byte sequence payload (ISO/IEC 14496-10 and 23008-2, clause 7.2 and 9): fixed lengths and Exp-Golomb.
+"""Reading bits: fixed and Exp-Golomb codes of parameter sets, with emulation prevention removed.
 
-Every read is bounded by the payload: reading past its end is a MediaError, never a zero.
+Source: ITU-T H.264 and H.265, 7.3, 7.4.1 and 9.1 / 9.2.
 """
 
 from __future__ import annotations
 
 from vms.media.errors import MediaError, MediaErrorCode
 
-MAX_EXP_GOLOMB_ZEROS = 32
+_LONGEST_GOLOMB_PREFIX = 32
 
 
-def unescape(nal: bytes | memoryview) -> bytes:
-    """The payload of a NAL unit without its emulation prevention bytes (00 00 03 becomes 00 00)."""
-    source = bytes(nal)
-    if b"\0\0\3" not in source:
-        return source
+def unescape(nal: bytes) -> bytes:
+    """The raw byte sequence payload: the NAL unit without its emulation prevention bytes."""
+    if b"\0\0\3" not in nal:
+        return nal
     parts = []
     start = 0
-    while (found := source.find(b"\0\0\3", start)) >= 0:
-        parts.append(source[start : found + 2])
+    while (found := nal.find(b"\0\0\3", start)) >= 0:
+        parts.append(nal[start : found + 2])
         start = found + 3
-    parts.append(source[start:])
+    parts.append(nal[start:])
     return b"".join(parts)
 
 
 class BitReader:
-    """Reads a payload of at most a few kilobytes from its first bit on."""
+    """Bits of a byte string from the most significant on; MediaError at its end."""
 
-    __slots__ = ("_end", "_position", "_value")
-
-    def __init__(self, payload: bytes) -> None:
-        self._value = int.from_bytes(payload, "big")
-        self._end = 8 * len(payload)
-        self._position = 0
+    def __init__(self, data: bytes) -> None:
+        self._value = int.from_bytes(data, "big")
+        self._left = len(data) * 8
 
     @property
     def bits_left(self) -> int:
-        """How many bits are unread, trailing bits included."""
-        return self._end - self._position
+        """How many bits have not been read."""
+        return self._left
 
-    def u(self, count: int) -> int:
-        """An unsigned number of `count` bits. Raises MediaError past the end."""
-        position = self._position + count
-        if position > self._end:
-            raise MediaError(MediaErrorCode.PARAMETER_SET_MALFORMED, "parameter set ends early")
-        self._position = position
-        return (self._value >> (self._end - position)) & ((1 << count) - 1)
+    def bits(self, count: int) -> int:
+        """The next `count` bits as an unsigned integer."""
+        self._left -= count
+        if self._left < 0:
+            raise malformed("parameter set ends too early")
+        return self._value >> self._left & ((1 << count) - 1)
 
     def flag(self) -> bool:
-        """One bit."""
-        return self.u(1) == 1
+        """The next bit."""
+        return bool(self.bits(1))
 
     def skip(self, count: int) -> None:
-        """Leaves `count` bits out."""
-        self.u(count)
+        """Pass over `count` bits."""
+        self.bits(count)
 
-    def ue(self, most: int = 0xFFFF_FFFE) -> int:
-        """An unsigned Exp-Golomb number. Raises MediaError when it exceeds `most`."""
+    def ue(self, limit: int = 0xFFFF_FFFE) -> int:
+        """The next unsigned Exp-Golomb code; MediaError over `limit`."""
         zeros = 0
-        while not self.u(1):
+        while not self.bits(1):
             zeros += 1
-            if zeros > MAX_EXP_GOLOMB_ZEROS:
-                raise MediaError(MediaErrorCode.PARAMETER_SET_MALFORMED, "Exp-Golomb number over 32 bits")
-        value = (1 << zeros) - 1 + self.u(zeros)
-        if value > most:
-            raise MediaError(MediaErrorCode.PARAMETER_SET_MALFORMED, f"value {value} over {most}")
+            if zeros > _LONGEST_GOLOMB_PREFIX:
+                raise malformed("Exp-Golomb code is too long")
+        value = (1 << zeros) - 1 + (self.bits(zeros) if zeros else 0)
+        if value > limit:
+            raise malformed(f"value {value} over {limit}")
         return value
 
-    def se(self) -> int:
-        """A signed Exp-Golomb number."""
-        value = self.ue()
-        return (value + 1) // 2 if value & 1 else -(value // 2)
+    def se(self, limit: int = 0x7FFF_FFFF) -> int:
+        """The next signed Exp-Golomb code; MediaError beyond `limit` either way."""
+        code = self.ue()
+        value = (code + 1) // 2 if code % 2 else -(code // 2)
+        if abs(value) > limit:
+            raise malformed(f"value {value} beyond {limit}")
+        return value
+
+
+def malformed(detail: str) -> MediaError:
+    """The error of a parameter set that breaks its format."""
+    return MediaError(MediaErrorCode.PARAMETER_SET_MALFORMED, detail)
+
+
+def unsupported(detail: str) -> MediaError:
+    """The error of a parameter set that is valid, and beyond what is kept here."""
+    return MediaError(MediaErrorCode.PARAMETER_SET_UNSUPPORTED, detail)

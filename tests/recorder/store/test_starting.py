@@ -21,7 +21,7 @@ from vms.base.clock import NS_PER_SECOND, ManualClock
 from vms.base.errors import VmsError
 
 START_NS = 1_767_225_600 * NS_PER_SECOND
-DURABLE_CALLS = ("sync_file", "sync_data", "sync_folder", "publish", "remove", "make_folder", "write_all", "truncate")
+DURABLE_CALLS = ("sync_file", "sync_folder", "publish", "remove", "make_folder", "write_all")
 
 
 class Killed(BaseException):
