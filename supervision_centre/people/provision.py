@@ -5,6 +5,7 @@ Demonstration accounts go through the same door as real ones: same checks, same 
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -70,7 +71,8 @@ def system_author(name: str) -> Author:
 
 async def provision_demonstration(place: HasDatabase) -> int:
     """Create the people of the demonstration who are missing, and return how many were."""
-    database, passwords = Database(place.database_url), Passwords()
+    database = await asyncio.to_thread(Database, place.database_url)
+    passwords = await asyncio.to_thread(Passwords)
     try:
         return await create_demonstration_people(database, passwords, SystemClock())
     finally:

@@ -164,15 +164,16 @@ def set_password(
 def _run(config: Path | None, data: Path | None, work: Callable[[Accounts], Awaitable[T]]) -> T:
     from supervision_centre.people.accounts import Accounts
     from supervision_centre.people.passwords import Passwords
-    from vms.app.migrations.run import upgrade
+    from vms.app.migrations.run import upgrade_now
     from vms.base.database import Database
 
     configure_logging("people", level="error", as_json=False)
     folder = installation(config, data)
 
+    upgrade_now(folder.database_url)
+    database, passwords = Database(folder.database_url), Passwords()
+
     async def inside() -> T:
-        await upgrade(folder.database_url)
-        database, passwords = Database(folder.database_url), Passwords()
         try:
             return await work(Accounts(database, SystemClock(), passwords))
         finally:
