@@ -125,6 +125,7 @@ def test_a_killed_supervisor_takes_its_children_along_and_a_new_start_finds_ever
     sound(demo)
 
 
+@pytest.mark.long
 def test_everything_killed_at_once_is_like_a_power_cut_and_loses_nothing_closed(demo: Demo):
     assert demo.process is not None
     numbers, segments = demo.numbers(), kept(demo)
