@@ -57,7 +57,7 @@ def verify(demo: Demo) -> None:
 
 
 def test_nothing_is_shown_and_everything_is_recorded_while_the_log_is_away(demo: Demo):
-    """LAW-25: no picture without its entry; recording depends on nobody."""
+    """LAW-26: no picture without its entry; recording depends on nobody."""
     with demo.client() as client:
         camera_id = client.cameras()[0]["id"]
         start = client.timeline(camera_id)["spans"][0]["start"]
@@ -81,7 +81,7 @@ def test_nothing_is_shown_and_everything_is_recorded_while_the_log_is_away(demo:
 
 
 def test_a_log_that_dies_again_and_again_forgets_no_look_that_was_granted(demo: Demo):
-    """LAW-25: each ticket that came back has its entry, whatever happened to the writer around it."""
+    """LAW-26: each ticket that came back has its entry, whatever happened to the writer around it."""
     granted: dict[int, str] = {}
     with demo.client() as client:
         camera_id = client.cameras()[0]["id"]

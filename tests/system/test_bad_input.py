@@ -111,7 +111,6 @@ def test_a_slip_in_the_configuration_is_named_before_anything_starts(text: str, 
 
 
 def test_a_clock_before_the_newest_segment_is_refused(tmp_path: Path):
-    """LAW-06: on such a clock nothing could be erased at its time."""
     shard = tmp_path / "data" / "node" / "shard-0"
     shard.mkdir(parents=True)
     tomorrow = ManualClock(time.time_ns() + 86_400 * NS_PER_SECOND)
@@ -165,7 +164,7 @@ def test_a_corrupt_index_is_rebuilt_and_kept_aside(recorded: Path, tmp_path: Pat
 
 
 def test_a_corrupt_log_is_not_gone_on_with(recorded: Path, tmp_path: Path):
-    """LAW-27: a log that was touched is refused, and stays as it was found."""
+    """LAW-30: a log that was touched is refused, and stays as it was found."""
     data = copied(recorded, tmp_path)
     tile = max(
         (data / "audit" / "tile" / "entries").rglob("*"), key=lambda path: path.is_file() and path.stat().st_size

@@ -81,6 +81,7 @@ def sound(demo: Demo) -> None:
 
 @pytest.mark.parametrize("name", KILLED)
 def test_a_killed_process_comes_back_and_the_others_never_notice(name: str, demo: Demo):
+    """LAW-14: nothing that was recorded is lost, and the missing seconds have their cause."""
     before, segments = demo.numbers(), kept(demo)
     assert all(segments.values())
     with demo.client() as client:
