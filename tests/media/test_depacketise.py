@@ -108,15 +108,14 @@ def test_a_camera_without_markers_ends_a_picture_with_the_next_time_stamp():
 
 def test_a_camera_that_marks_every_slice_is_found_out():
     sender = Sender()
-    machine = demuxer()
-    pictures = []
-    for number in range(3):
+    pictures, expected = [], []
+    for number in range(4):
         first = slice_nal(Codec.H264, key=number == 0, size=50)
         second = slice_nal(Codec.H264, key=number == 0, size=60, first=False)
-        data = sender.picture(first, step=0) + sender.picture(second)
-        pictures.append(data)
-    batch = fed(machine, *pictures, sender.picture(slice_nal(Codec.H264, key=False)))
-    assert [len(unit.chunks) for unit in batch.access_units[-2:]] == [4, 4]
+        pictures.append(sender.picture(first, step=0) + sender.picture(second))
+        expected.append(sample(first, second))
+    batch = fed(demuxer(), *pictures)
+    assert samples_of(batch)[-2:] == expected[1:3]
     assert not batch.access_units[-1].damaged
 
 
@@ -307,3 +306,38 @@ def _packet_starts(data: bytes) -> list[int]:
         starts.append(position)
         position += 4 + int.from_bytes(data[position + 2 : position + 4], "big")
     return starts
+
+
+def test_an_open_picture_keeps_no_more_than_its_own_bytes():
+    """A camera that sends a byte of picture with every 60 kB of something else must not fill the memory."""
+    machine = demuxer()
+    for number, head in enumerate([b"\x7c\x85"] + [b"\x7c\x05"] * 300):
+        packet = struct.pack(">BBHII", 0x80, PAYLOAD_TYPE, number, 0, 7) + head + b"\x88"
+        machine.feed(InterleavedFrame(0, packet).encode() + InterleavedFrame(2, bytes(60_000)).encode())
+    held = machine._assembly.chunks
+    assert sum(len(chunk) for chunk in held) < 1_000
+    assert all(isinstance(chunk, bytes) for chunk in held)
+
+
+def test_a_picture_fed_packet_by_packet_is_whole():
+    for codec in Codec:
+        sender = Sender(codec)
+        nals = [slice_nal(codec, key=True, size=3_000), slice_nal(codec, key=True, size=2_000, first=False)]
+        packets = packets_of(sender.picture(*nals))
+        assert samples_of(fed(demuxer(codec), *packets)) == [sample(*nals)]
+
+
+def test_pictures_before_a_hostile_one_are_given_out():
+    machine = StreamDemuxer(Codec.H264, 0, 1, PAYLOAD_TYPE, H264, DemuxerLimits(access_unit_bytes=50_000))
+    sender = Sender()
+    good = b"".join(sender.picture(slice_nal(Codec.H264, key=True)) for _ in range(5))
+    batch = machine.feed(good + sender.picture(slice_nal(Codec.H264, key=True, size=60_000)))
+    assert len(batch.access_units) == 5
+    with pytest.raises(MediaError, match="access_unit_too_large"):
+        machine.feed(b"")
+
+
+def test_noise_full_of_dollars_is_given_up_as_soon_as_any():
+    machine = demuxer()
+    with pytest.raises(MediaError, match="framing_lost"):
+        fed(machine, *[b"\xff$\x07\xff" * 10_000] * 10)

@@ -34,8 +34,8 @@ class Assembly:
     """
 
     __slots__ = (
-        "_codec", "_kinds", "_sets", "access_unit_bytes", "chunks", "damaged", "has_slice", "key", "last_timestamp",
-        "marker_is_trusted", "parameters", "size", "timestamp",
+        "_codec", "_kinds", "_sets", "_settled", "access_unit_bytes", "chunks", "damaged", "has_slice", "key",
+        "last_timestamp", "marker_is_trusted", "parameters", "size", "timestamp",
     )  # fmt: skip
 
     def __init__(self, codec: Codec, parameters: ParameterSets | None, access_unit_bytes: int) -> None:
@@ -45,6 +45,7 @@ class Assembly:
         self.access_unit_bytes = access_unit_bytes
         self.parameters = parameters
         self.chunks: list[bytes | memoryview] = []
+        self._settled = 0
         self.size = 0
         self.key = False
         self.has_slice = False
@@ -88,6 +89,22 @@ class Assembly:
         if size > self.access_unit_bytes or len(self.chunks) > MAX_CHUNKS:
             raise MediaError(MediaErrorCode.ACCESS_UNIT_TOO_LARGE, f"{size} bytes in {len(self.chunks)} parts")
 
+    def settle(self, kept_place: int) -> int:
+        """Copy what the open picture has from the input of this feed, which it would otherwise keep alive whole.
+
+        `kept_place` is a chunk that must stay by itself (a length still to be written), or -1; where it stands now.
+        """
+        chunks, start = self.chunks, self._settled
+        if len(chunks) > start:
+            if kept_place < start:
+                chunks[start:] = [b"".join(chunks[start:])]
+            else:
+                before, after = b"".join(chunks[start:kept_place]), b"".join(chunks[kept_place + 1 :])
+                chunks[start:] = [before, chunks[kept_place], after]
+                kept_place = start + 1
+            self._settled = len(chunks)
+        return kept_place
+
     def close(self) -> AccessUnit | None:
         """The access unit that is complete now, if it shows anything and can be decoded."""
         if not self.chunks:
@@ -102,6 +119,7 @@ class Assembly:
             self.damaged = False
         self.last_timestamp = self.timestamp
         self.chunks = []
+        self._settled = 0
         self.size = 0
         self.key = False
         self.has_slice = False

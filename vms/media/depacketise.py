@@ -84,6 +84,7 @@ class StreamDemuxer:
         self._payload_type = payload_type
         self._rtsp_limits = RtspLimits(body_bytes=self._limits.rtsp_message_bytes)
         self._tail = b""
+        self._failure: MediaError | None = None
         self._sequence = -1
         self._skipped_in_a_row = 0
         self._fu_place = -1
@@ -91,12 +92,24 @@ class StreamDemuxer:
         self._fu_bytes = 0
 
     def feed(self, data: bytes | bytearray | memoryview) -> Batch:
-        """Whatever one read gave; a partial frame at its end is kept. Raises MediaError on hostile input."""
+        """Whatever one read gave; a partial frame at its end is kept.
+
+        Raises MediaError on hostile input. Pictures that were whole before it are given out first, and the error is
+        raised by the next call.
+        """
+        if self._failure is not None:
+            raise self._failure
         buffer = self._tail + data if self._tail else bytes(data)
         batch = Batch()
-        end = self._walk(buffer, batch)
-        self._tail = buffer[end:]
-        self._assembly.check_size(self._fu_bytes if self._fu_place >= 0 else 0)
+        try:
+            end = self._walk(buffer, batch)
+            self._tail = buffer[end:]
+            self._assembly.check_size(self._fu_bytes if self._fu_place >= 0 else 0)
+        except MediaError as hostile:
+            self._failure = hostile
+            if not batch.access_units:
+                raise
+        self._fu_place = self._assembly.settle(self._fu_place)
         return batch
 
     def finish(self) -> Batch:
@@ -166,12 +179,13 @@ class StreamDemuxer:
         """Anything but an ordinary packet of the stream; where it ends, or -1 while it is incomplete."""
         if buffer[position] != _DOLLAR:
             return self._between_frames(buffer, position, batch)
-        self._skipped_in_a_row = 0
         after = position + 4 + int.from_bytes(buffer[position + 2 : position + 4], "big")
         if after > len(buffer):
             return -1
         magic = _DOLLAR << 8 | buffer[position + 1]
         frame = memoryview(buffer)[position + 4 : after]
+        if magic in (self._rtp_magic, self._rtcp_magic) and len(frame) and frame[0] >> 6 == 2:
+            self._skipped_in_a_row = 0
         if magic == self._rtp_magic:
             self._any_packet(frame, batch)
         elif magic == self._rtcp_magic:
@@ -223,13 +237,21 @@ class StreamDemuxer:
                 batch.rtsp.append(parsed[0])
                 self._skipped_in_a_row = 0
                 return parsed[1]
-        found = buffer.find(b"$", position + 1)
-        after = found if found >= 0 else len(buffer)
+        after = self._next_frame(buffer, position + 1)
         batch.skipped_bytes += after - position
         self._skipped_in_a_row += after - position
         if self._skipped_in_a_row > self._limits.skipped_bytes:
             raise MediaError(MediaErrorCode.FRAMING_LOST, f"{self._skipped_in_a_row} bytes without a frame")
         return after
+
+    def _next_frame(self, buffer: bytes, position: int) -> int:
+        """The next place where a frame of our own channels may begin, or the end."""
+        ours = (self._rtp_magic & 0xFF, self._rtcp_magic & 0xFF)
+        while (position := buffer.find(b"$", position)) >= 0:
+            if position + 1 == len(buffer) or buffer[position + 1] in ours:
+                return position
+            position += 1
+        return len(buffer)
 
     def _reports(self, frame: memoryview, batch: Batch) -> None:
         try:

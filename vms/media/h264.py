@@ -10,6 +10,7 @@ from typing import Final
 
 from vms.media.access_unit import Codec, VideoParameters
 from vms.media.bits import BitReader, malformed, unescape, unsupported
+from vms.media.errors import MediaError
 
 NAL_SLICE: Final = 1
 NAL_IDR: Final = 5
@@ -54,7 +55,7 @@ def parse_sps(sps: bytes) -> VideoParameters:
     if profile_idc in _HIGH_PROFILES:
         chroma, depth_luma, depth_chroma = _high_profile(reader)
     reader.ue(12)
-    _picture_order(reader)
+    in_order = _picture_order(reader)
     max_reference_frames = reader.ue(16)
     reader.skip(1)
     width_mbs = reader.ue(MAX_SIDE_PIXELS // 16 - 1) + 1
@@ -65,8 +66,10 @@ def parse_sps(sps: bytes) -> VideoParameters:
     reader.skip(1)
     height_mbs = height_units * (1 if frame_only else 2)
     width, height = _cropped(reader, width_mbs * 16, height_mbs * 16, chroma, frame_only=frame_only)
-    aspect, frame_rate, reorder = _usability(reader) if reader.flag() else ((1, 1), None, None)
-    if reorder is None:
+    aspect, frame_rate, reorder = _usability_if_any(reader)
+    if in_order:
+        reorder = 0
+    elif reorder is None:
         reorder = _implied_reorder(profile_idc, constraints, level_idc, width_mbs * height_mbs, max_reference_frames)
     return VideoParameters(
         codec=Codec.H264,
@@ -106,7 +109,8 @@ def _skip_scaling_list(reader: BitReader, size: int) -> None:
         last = following or last
 
 
-def _picture_order(reader: BitReader) -> None:
+def _picture_order(reader: BitReader) -> bool:
+    """Pass over the picture order; whether output order is decoding order (H.264, 8.2.1.3)."""
     kind = reader.ue(2)
     if kind == 0:
         reader.ue(12)
@@ -116,6 +120,7 @@ def _picture_order(reader: BitReader) -> None:
         reader.se()
         for _ in range(reader.ue(255)):
             reader.se()
+    return kind == 2
 
 
 def _cropped(reader: BitReader, width: int, height: int, chroma: int, *, frame_only: bool) -> tuple[int, int]:
@@ -130,6 +135,14 @@ def _cropped(reader: BitReader, width: int, height: int, chroma: int, *, frame_o
     if width > MAX_SIDE_PIXELS or height > MAX_SIDE_PIXELS:
         raise unsupported(f"picture of {width}x{height}")
     return width, height
+
+
+def _usability_if_any(reader: BitReader) -> tuple[tuple[int, int], Fraction | None, int | None]:
+    """What the usability information says, or nothing where it is cut: the picture's size is known already."""
+    try:
+        return _usability(reader) if reader.flag() else ((1, 1), None, None)
+    except MediaError:
+        return (1, 1), None, None
 
 
 def _usability(reader: BitReader) -> tuple[tuple[int, int], Fraction | None, int | None]:

@@ -11,6 +11,7 @@ from typing import Final
 
 from vms.media.access_unit import Codec, VideoParameters
 from vms.media.bits import BitReader, malformed, unescape, unsupported
+from vms.media.errors import MediaError
 from vms.media.h264 import MAX_SIDE_PIXELS, bounded_rate, sample_aspect
 
 NAL_IRAP_FIRST: Final = 16
@@ -55,7 +56,10 @@ def parse_sps(sps: bytes) -> VideoParameters:
     picture = _picture(reader)
     log2_poc_bits = reader.ue(12) + 4
     reorder = _reordering(reader, layers)
-    aspect, frame_rate = _rest(reader, log2_poc_bits)
+    try:
+        aspect, frame_rate = _rest(reader, log2_poc_bits)
+    except MediaError:
+        aspect, frame_rate = (1, 1), None
     return VideoParameters(
         codec=Codec.H265,
         width=picture.width,
