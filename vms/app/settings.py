@@ -51,12 +51,17 @@ class AuditSettings(Section):
 
 
 class DemonstrationSettings(Section):
-    """The simulated department. `base` is the loopback range of its cameras, so that two can run side by side."""
+    """The simulated department. `base` is the loopback range of its cameras, so that two can run side by side.
+
+    The films are MP4 files that every camera plays instead of the street footage.
+    """
 
     enabled: bool = False
     base: str = "127.27.0.0/16"
     communes: Annotated[int, Field(ge=1, le=60)] = 6
     cameras: Annotated[int, Field(ge=1, le=500)] = 12
+    main_film: Path | None = None
+    sub_film: Path | None = None
 
 
 class LogSettings(Section):

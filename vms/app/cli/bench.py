@@ -49,6 +49,73 @@ def audit(
     typer.echo(json.dumps(result, indent=2) if as_json else audit_text(result))
 
 
+@app.command("live")
+def live(
+    seconds: Annotated[float, typer.Option(min=2, help="Durée de chaque observation.")] = 30.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Résultat en JSON.")] = False,
+) -> None:
+    """Retard du direct, de la caméra à l'écran, par une horloge incrustée et relue sur le mur d'images."""
+    from vms.app.bench.live import run_live_bench
+
+    result = run_live_bench(seconds)
+    if as_json:
+        typer.echo(json.dumps(result, indent=2))
+        return
+    for name, label in (("small_tiles", "vignettes"), ("enlarged_tile", "caméra agrandie")):
+        found = result[name]
+        typer.echo(f"{label} : médiane {found['median_ms']} ms, 95 % sous {found['p95_ms']} ms")
+
+
+@app.command("demo")
+def demo(
+    minutes: Annotated[float, typer.Option(min=0.1, help="Durée de la mesure.")] = 10.0,
+    watched: Annotated[bool, typer.Option("--wall/--no-wall", help="Avec un mur d'images ouvert.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Résultat en JSON.")] = False,
+) -> None:
+    """Processeur et mémoire de toute la démonstration, et sa croissance sur la seconde moitié."""
+    from vms.app.bench.endurance import run_demo_bench
+
+    result = run_demo_bench(minutes, watched=watched)
+    if as_json:
+        typer.echo(json.dumps(result, indent=2))
+        return
+    for name, found in {**result["processes"], "total": result["total"]}.items():
+        growth = found["growth_mib_per_minute"]
+        typer.echo(f"{name:14} {found['cpu_percent']:6.1f} %  {found['memory_mib']:7.1f} Mio  {growth:+.2f} Mio/min")
+
+
+@app.command("start")
+def start(
+    starts: Annotated[int, typer.Option(min=1, help="Nombre de démarrages après le premier.")] = 3,
+    as_json: Annotated[bool, typer.Option("--json", help="Résultat en JSON.")] = False,
+) -> None:
+    """Attente au premier démarrage de la démonstration, et aux suivants."""
+    from vms.app.bench.start import run_start_bench
+
+    result = run_start_bench(starts)
+    if as_json:
+        typer.echo(json.dumps(result, indent=2))
+        return
+    typer.echo(f"premier démarrage : {result['first_s']} s ; suivants : {result['later_median_s']} s (médiane)")
+
+
+@app.command("all")
+def everything(as_json: Annotated[bool, typer.Option("--json", help="Résultat en JSON.")] = False) -> None:
+    """Une version courte de chaque mesure qui ne demande pas de matériel."""
+    from vms.app.bench.audit import AuditBenchOptions, run_audit_bench
+    from vms.app.bench.endurance import run_demo_bench
+    from vms.app.bench.live import run_live_bench
+    from vms.app.bench.start import run_start_bench
+
+    result = {
+        "audit": asyncio.run(run_audit_bench(AuditBenchOptions(1.0, folder=None))),
+        "start": run_start_bench(2),
+        "live": run_live_bench(10.0),
+        "demo": run_demo_bench(1.0, watched=True),
+    }
+    typer.echo(json.dumps(result, indent=2 if not as_json else None))
+
+
 def _text(result: dict[str, Any]) -> str:
     ours, reference = result["vms"], result.get("baseline")
     lines = [
