@@ -51,11 +51,12 @@ def account(samples: Sequence[Sample]) -> dict[str, float]:
 
 def run_demo_bench(minutes: float, *, watched: bool, folder: Path | None = None) -> dict[str, Any]:
     """Measure the demonstration for so long, with or without an operator's wall (whose browser is not counted)."""
-    with tempfile.TemporaryDirectory(prefix="vms-bench-", dir=folder) as place:
-        with demonstration(Path(place, "data")) as running, contextlib.ExitStack() as stack:
-            if watched:
-                stack.enter_context(open_wall(running.console_url))
-            samples = _sample(running, minutes)
+    with contextlib.ExitStack() as stack:
+        place = stack.enter_context(tempfile.TemporaryDirectory(prefix="vms-bench-", dir=folder))
+        running = stack.enter_context(demonstration(Path(place, "data")))
+        if watched:
+            stack.enter_context(open_wall(running.console_url))
+        samples = _sample(running, minutes)
     processes = {name: account(found) for name, found in samples.items()}
     names = ("cpu_percent", "memory_mib", "growth_second_half_mib", "growth_mib_per_minute")
     return {
