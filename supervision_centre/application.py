@@ -47,7 +47,7 @@ def create_app(services: CentreServices) -> FastAPI:
     viewing = Viewing(services, deliverer)
     login = Login(services, web_sessions, viewing, deliverer)
     accounts = Accounts(services.database, services.clock, services.passwords)
-    sweep = Sweep(services, viewing, web_sessions)
+    sweep = Sweep(services, viewing, web_sessions, deliverer)
 
     app = FastAPI(
         title="vms-departemental",

@@ -12,6 +12,7 @@ import asyncio
 import structlog
 
 from supervision_centre.access import looks
+from supervision_centre.access.owed import Deliverer
 from supervision_centre.access.viewing import Viewing
 from supervision_centre.bus.port import Topic
 from supervision_centre.people.throttle_store import forget_old_tries
@@ -28,10 +29,13 @@ _FORGET_EVERY_NS = 600 * NS_PER_SECOND
 class Sweep:
     """The sweep of one process."""
 
-    def __init__(self, services: CentreServices, viewing: Viewing, web_sessions: WebSessions) -> None:
+    def __init__(
+        self, services: CentreServices, viewing: Viewing, web_sessions: WebSessions, deliverer: Deliverer
+    ) -> None:
         self._services = services
         self._viewing = viewing
         self._web_sessions = web_sessions
+        self._deliverer = deliverer
         self._forgotten_at_ns: int | None = None
         self._nudged = asyncio.Event()
 
@@ -64,8 +68,10 @@ class Sweep:
             async with database.writing() as session:
                 closed = await looks.close_lapsed(session, now_ns)
             log.info("looks ended with their lease", looks=len(closed))
-        if lapsed or untold:
-            await self._viewing.tell(untold)
+            self._deliverer.wake()
+        if untold:  # without the bus: its message would bring the next turn at once, and so on while the node is away
+            await self._viewing.tell_node(untold)
+            self._deliverer.wake()  # a command line that closed them has no deliverer
         if self._forgotten_at_ns is None or now_ns - self._forgotten_at_ns >= _FORGET_EVERY_NS:
             self._forgotten_at_ns = now_ns
             async with database.writing() as session:

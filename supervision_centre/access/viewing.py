@@ -1,7 +1,8 @@
 """Looks at cameras: open, renew, close, in the one order that the law allows (LAW-26).
 
 Open:  1. decide on each wish; 2. put every grant and refusal in the journal with one commit; 3. wait for the receipts;
-       4. keep the looks; 5. sign the tickets. Whatever fails leaves at most an entry without an act.
+       4. keep the looks, if the log-in still stands: a person who was suspended meanwhile gets no ticket (LAW-17);
+       5. sign the tickets. Whatever fails leaves at most an entry without an act.
 Renew: decide again on today's values, ask that the journal still answers, prolong the lease, sign. A look whose close
        could not be written is not prolonged: without its journal, viewing ends within a lease.
 Close: the look and its owed entry in one transaction, then the node is told.
@@ -25,7 +26,7 @@ from supervision_centre.access.tables import ViewingSessionRow
 from supervision_centre.access.tickets import LEASE_NS, EntryOnFile, issue_ticket
 from supervision_centre.bus.port import Message, Topic
 from supervision_centre.people.person import Person
-from supervision_centre.people.web_sessions import WebSession
+from supervision_centre.people.web_sessions import WebSession, WebSessions, no_session
 from supervision_centre.services import CentreServices
 from vms.base.errors import ErrorKind, VmsError
 from vms.base.ids import new_id
@@ -69,7 +70,11 @@ class Viewing:
         self._deliverer = deliverer
 
     async def open(self, web: WebSession, wishes: Sequence[Wish]) -> tuple[list[OpenedLook], list[RefusedLook]]:
-        """Open looks. VmsError `audit.unavailable` when the journal does not answer: then nothing is opened."""
+        """Open looks, or none at all.
+
+        VmsError `audit.unavailable` when the journal does not answer, `session.missing` when the log-in was ended
+        meanwhile, `viewing.too_many`.
+        """
         services, person = self._services, web.person
         await self._check_room(person, len(wishes))
         cameras = {camera.camera_id: camera for camera in await services.cameras.all()}
@@ -88,6 +93,8 @@ class Viewing:
         ]
         receipts = await self._record([entries.opened(grant, name) for name, grant in grants], refusals)
         async with services.database.writing() as session:
+            if not await WebSessions.stands(session, web.session_id):
+                raise no_session()
             for (name, grant), receipt in zip(grants, receipts, strict=True):
                 session.add(_row(name, grant, receipt, web.session_id))
         opened = [
@@ -146,13 +153,21 @@ class Viewing:
         self._deliverer.wake()
 
     async def tell(self, ended: Collection[str]) -> None:
-        """Tell the node that looks have ended, and the journal that it is owed entries.
-
-        A node that does not answer is told again by the sweep until the leases have ended by themselves.
-        """
+        """Tell the node and the other processes that looks have ended, and the journal that it is owed entries."""
         self._deliverer.wake()
         if not ended:
             return
+        await self.tell_node(ended)
+        try:
+            await self._services.bus.publish(Message(Topic.REVOCATIONS, {"sessions": ",".join(ended)}))
+        except VmsError as away:
+            log.warning("bus not told of ended looks", code=away.code, detail=away.detail)
+
+    async def tell_node(self, ended: Collection[str]) -> None:
+        """Tell the node that looks have ended.
+
+        A node that does not answer is told again by the sweep until the leases have ended by themselves.
+        """
         services = self._services
         try:
             await services.node.revoke(ended)
@@ -161,10 +176,6 @@ class Viewing:
         else:
             async with services.database.writing() as session:
                 await looks.mark_told(session, ended)
-        try:
-            await services.bus.publish(Message(Topic.REVOCATIONS, {"sessions": ",".join(ended)}))
-        except VmsError as away:
-            log.warning("bus not told of ended looks", code=away.code, detail=away.detail)
 
     async def _record(self, opened: Sequence[AccessEvent], refusals: Sequence[AccessEvent]) -> list[AuditReceipt]:
         try:

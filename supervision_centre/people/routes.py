@@ -13,6 +13,7 @@ from supervision_centre.people.person import ROLE_LABELS
 from supervision_centre.people.schemas import Credentials, PersonOut
 from supervision_centre.people.web_sessions import COOKIE, WebSession
 from supervision_centre.web.current import LoggedIn, TheCentre, check_origin, holder
+from supervision_centre.web.fields import Identifier
 from vms.base.clock import utc_text
 from vms.base.errors import ErrorKind, VmsError
 
@@ -79,7 +80,7 @@ async def list_people(_: Reader, centre: TheCentre) -> dict[str, list[PersonOut]
 
 
 @router.post("/people/{person_id}/suspend", status_code=204)
-async def suspend(person_id: str, web: Suspender, centre: TheCentre) -> None:
+async def suspend(person_id: Identifier, web: Suspender, centre: TheCentre) -> None:
     """Suspend a person at once: log-ins and looks end, the node is told (LAW-17)."""
     if person_id == web.person.person_id:
         raise VmsError(
@@ -93,7 +94,7 @@ async def suspend(person_id: str, web: Suspender, centre: TheCentre) -> None:
 
 
 @router.post("/people/{person_id}/restore", status_code=204)
-async def restore(person_id: str, web: Suspender, centre: TheCentre) -> None:
+async def restore(person_id: Identifier, web: Suspender, centre: TheCentre) -> None:
     """Let a suspended person in again."""
     await centre.accounts.restore(person_id, author_of(web.person))
     centre.deliverer.wake()

@@ -7,14 +7,14 @@ from typing import Annotated
 from pydantic import BaseModel, StringConstraints
 
 from supervision_centre.people.person import ROLE_LABELS, Person
-from supervision_centre.web.fields import Body
+from supervision_centre.web.fields import Body, Identifier
 from vms.base.clock import utc_text
 
 
 class Credentials(Body):
     """A log-in."""
 
-    login: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    login: Identifier
     password: Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 

@@ -21,6 +21,7 @@ from supervision_centre.people.tables import PersonRow, WebSessionRow
 from supervision_centre.settings import CentreSettings
 from vms.base.clock import NS_PER_SECOND, Clock
 from vms.base.database import Database, WriteSession
+from vms.base.errors import ErrorKind, VmsError
 from vms.base.ids import new_id
 
 COOKIE = "vms_session"
@@ -42,6 +43,16 @@ def csrf_of(token: str) -> str:
     """The token that a page must send back with each change."""
     digest = hmac.digest(token.encode(), b"vms cross-site request token", "sha256")
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def no_session() -> VmsError:
+    """The answer to somebody who is not logged in, or no longer."""
+    return VmsError(
+        ErrorKind.UNAUTHENTICATED,
+        "session.missing",
+        "Votre session est terminée ou n'existe pas.",
+        hint="Reconnectez-vous.",
+    )
 
 
 class WebSessions:
@@ -92,6 +103,12 @@ class WebSessions:
                     update(WebSessionRow).where(WebSessionRow.session_id == row.session_id).values(seen_at_ns=now_ns)
                 )
         return WebSession(row.session_id, person, csrf_of(token))
+
+    @staticmethod
+    async def stands(session: WriteSession, session_id: str) -> bool:
+        """Whether a log-in has not been ended. If so, nobody ends it before this transaction does."""
+        question = select(WebSessionRow.session_id).where(WebSessionRow.session_id == session_id)
+        return await session.one_or_none(question.with_for_update(read=True)) is not None
 
     async def end(self, session: WriteSession, session_id: str) -> None:
         """End one log-in in this transaction."""

@@ -21,7 +21,7 @@ from supervision_centre.access.policy import Right, Wish, in_force, may
 from supervision_centre.access.viewing import Viewing
 from supervision_centre.people.accounts import Accounts
 from supervision_centre.people.login import Login
-from supervision_centre.people.web_sessions import COOKIE, WebSession, WebSessions
+from supervision_centre.people.web_sessions import COOKIE, WebSession, WebSessions, no_session
 from supervision_centre.services import CentreServices
 from vms.base.errors import ErrorKind, VmsError
 
@@ -71,12 +71,7 @@ async def _logged_in(request: Request, centre: Centre, *, passive: bool) -> WebS
     check_origin(request, centre)
     web = await centre.web_sessions.find(request.cookies.get(COOKIE, ""), passive=passive)
     if web is None:
-        raise VmsError(
-            ErrorKind.UNAUTHENTICATED,
-            "session.missing",
-            "Votre session est terminée ou n'existe pas.",
-            hint="Reconnectez-vous.",
-        )
+        raise no_session()
     token = request.headers.get("x-csrf-token", "")
     if request.method not in _SAFE and not compare_digest(token.encode(), web.csrf.encode()):
         raise VmsError(

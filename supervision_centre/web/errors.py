@@ -63,7 +63,7 @@ async def _known(request: Request, error: Exception) -> JSONResponse:
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"][1:])
+    place = "".join(filter(str.isprintable, ".".join(str(part) for part in first["loc"][1:])))
     sentence = _SENTENCES.get(first["type"], "cette valeur n'est pas valable")
     subject = f"« {place[:80]} » : {sentence}" if place else sentence
     return answer(422, "request.invalid", f"La demande est incorrecte ({subject}).", "Corrigez ce champ et réessayez.")

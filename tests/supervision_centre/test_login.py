@@ -12,7 +12,7 @@ from access_audit.events import EventKind
 from supervision_centre.people.person import Habilitation, Role
 from supervision_centre.people.provision import system_author
 from supervision_centre.people.tables import PersonRow, WebSessionRow
-from supervision_centre.people.throttle import ACCOUNT_RULE, Tries, counted
+from supervision_centre.people.throttle import ACCOUNT_RULE, ADDRESS_RULE, Tries, counted
 from supervision_centre.settings import CentreSettings
 from tests.supervision_centre.centre import ORIGIN, TestCentre, running_centre
 from tests.supervision_centre.parts import DAY_NS, PASSWORD, camera_id, person
@@ -80,6 +80,33 @@ async def test_an_address_that_tries_many_logins_waits_too(centre: TestCentre) -
     for number in range(31):
         assert (await browser.log_in(f"login{number}", "pas le bon du tout")).status_code == 401
     assert (await browser.log_in("other", "pas le bon du tout")).status_code == 429
+
+
+async def test_a_control_room_behind_one_address_is_not_slowed_by_its_successes(centre: TestCentre) -> None:
+    await centre.add(Role.OPERATOR)
+    for _ in range(ADDRESS_RULE.free_tries + 2):
+        assert (await centre.browser("192.0.2.8").log_in("operator")).status_code == 204
+
+
+async def test_a_success_of_ones_own_does_not_wash_an_address_of_its_failures(centre: TestCentre) -> None:
+    await centre.add(Role.DPO)
+    browser = centre.browser("192.0.2.66")
+    for number in range(ADDRESS_RULE.free_tries):
+        assert (await browser.log_in(f"login{number}", "pas le bon du tout")).status_code == 401
+    assert (await browser.log_in("dpo")).status_code == 204
+    assert (await browser.log_in("other", "pas le bon du tout")).status_code == 401
+    assert (await browser.log_in("another", "pas le bon du tout")).status_code == 429
+
+
+async def test_an_address_that_waits_does_not_make_an_account_wait(centre: TestCentre) -> None:
+    """Nobody shuts a colleague out with tries that are not even heard."""
+    await centre.add(Role.DPO)
+    browser = centre.browser("192.0.2.66")
+    for number in range(ADDRESS_RULE.free_tries + 1):
+        await browser.log_in(f"login{number}", "pas le bon du tout")
+    for _ in range(ACCOUNT_RULE.free_tries + 1):
+        assert (await browser.log_in("dpo", "pas le bon du tout")).status_code == 429
+    assert (await centre.browser("192.0.2.9").log_in("dpo")).status_code == 204
 
 
 def test_delays_double_up_to_a_limit_and_are_forgotten() -> None:

@@ -18,7 +18,7 @@ from supervision_centre.settings import CONSOLE_FILES, CentreSettings
 from supervision_centre.web.declarations import IMAGE_FREE, declared, undeclared
 from supervision_centre.web.headers import content_security_policy
 from tests.supervision_centre.centre import ORIGIN, TestCentre, running_centre
-from tests.supervision_centre.parts import PURPOSE, camera_id, live
+from tests.supervision_centre.parts import PASSWORD, PURPOSE, camera_id, live
 from vms.base.database import Database
 
 
@@ -159,6 +159,26 @@ async def test_what_does_not_exist_or_is_too_large_is_answered_in_french(centre:
     assert (large.status_code, large.json()["code"]) == (413, "request.too_large")
     for path in ("/docs", "/redoc", "/openapi.json"):
         assert (await operator.get(path)).status_code == 404
+
+
+async def test_text_that_no_database_or_answer_can_hold_is_refused_as_any_other(centre: TestCentre) -> None:
+    """A NUL, which PostgreSQL refuses, and half a surrogate pair, which UTF-8 does."""
+    supervisor = await centre.logged_in(Role.SUPERVISOR)
+    raw = {"Content-Type": "application/json", "X-CSRF-Token": supervisor.csrf}
+    answers = [
+        await supervisor.post("/api/people/a%00b/suspend"),
+        await supervisor.http.post("/api/login", json={"login": "a\0b", "password": PASSWORD}),
+        await supervisor.http.post("/api/login", json={"login": "a", "password": "\0" * 20}),
+        await supervisor.http.post("/api/login", content=b'{"login": "\\ud800", "password": "x"}', headers=raw),
+        await supervisor.http.post("/api/login", content=b'{"\\ud800": 1, "login": "x", "password": "x"}', headers=raw),
+        await supervisor.http.post("/api/login", content=b"[" * 60_000, headers=raw),
+        await supervisor.http.post("/api/login", content=b"1" * 60_000, headers=raw),
+        await supervisor.get("/api/journal?person=a%00b"),
+        await supervisor.get("/api/cameras/a%00b"),
+        await supervisor.get("/api/cameras/a%00b/timeline?from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z"),
+    ]
+    assert [answer.status_code for answer in answers] == [422, 422, 401, 422, 422, 400, 400, 403, 422, 422]
+    assert all(answer.json()["message"].endswith(".") for answer in answers)
 
 
 async def test_an_unexpected_error_says_nothing_of_its_inside(

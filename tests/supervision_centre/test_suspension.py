@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from access_audit.events import EventKind
+import pytest
+
+from access_audit.events import AccessEvent, EventKind
+from access_audit.receipt import AuditReceipt
 from supervision_centre.access import looks
-from supervision_centre.bus.port import Topic
+from supervision_centre.access.sweep import Sweep
+from supervision_centre.bus.port import Message, Topic
 from supervision_centre.people.person import Role
 from supervision_centre.people.provision import system_author
 from tests.access_audit.logs import client_of, running_writer
@@ -78,6 +83,45 @@ async def test_a_node_that_was_away_is_told_again(centre: TestCentre) -> None:
         return opened in centre.node.revoked
 
     await until(told)
+
+
+async def test_while_a_node_is_away_the_sweep_keeps_to_its_pace(centre: TestCentre) -> None:
+    """A turn that fails must not bring the next one at once by its own message."""
+    operator = await centre.logged_in(Role.OPERATOR)
+    opened = (await operator.watch(camera_id(1))).json()["sessions"][0]["session_id"]
+    await centre.accounts.suspend(operator.me["person"]["id"], system_author("root"))
+    centre.node.away = True
+    at_work = centre.app.state.centre
+    sweep = Sweep(centre.services, at_work.viewing, at_work.web_sessions, at_work.deliverer)
+    async with centre.services.bus.subscribe(Topic.REVOCATIONS) as messages:
+        await sweep.once()
+        await centre.services.bus.publish(Message(Topic.REVOCATIONS, {"sessions": "last"}))
+        assert (await anext(messages)).fields == {"sessions": "last"}
+    centre.node.away = False
+    await sweep.once()
+    assert opened in centre.node.revoked
+
+
+async def test_a_person_suspended_while_the_journal_writes_gets_no_ticket(
+    centre: TestCentre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LAW-17: the entry stands without an act, which is acceptable; a ticket of ten seconds more would not be."""
+    operator = await centre.logged_in(Role.OPERATOR)
+    audit = centre.services.audit
+    record_all = audit.record_all
+
+    async def slow(events: Sequence[AccessEvent]) -> list[AuditReceipt]:
+        receipts = await record_all(events)
+        if events[0].kind is EventKind.LIVE_OPENED:
+            await centre.accounts.suspend(operator.me["person"]["id"], system_author("root"))
+        return receipts
+
+    monkeypatch.setattr(audit, "record_all", slow)
+    answer = await operator.watch(camera_id(1))
+    assert (answer.status_code, answer.json()["code"]) == (401, "session.missing")
+    async with centre.services.database.reading() as session:
+        assert await looks.open_looks(session) == []
+    assert (await centre.entry(EventKind.LIVE_OPENED)).event is not None
 
 
 async def test_nobody_suspends_themselves_and_an_operator_suspends_nobody(centre: TestCentre) -> None:
