@@ -16,6 +16,7 @@ class CentreSettings(Section):
     """The supervision centre: console, API, database.
 
     `database_url` empty means SQLite in the data folder; `redis_url` empty means in-process events and leases.
+    A session ends after `session_idle_minutes` without a touch, or, while it shows a wall, `session_wall_idle_minutes`.
     """
 
     host: str = "127.0.0.1"
@@ -24,6 +25,7 @@ class CentreSettings(Section):
     database_url: str = ""
     redis_url: str = ""
     session_idle_minutes: Annotated[int, Field(ge=1, le=720)] = 30
+    session_wall_idle_minutes: Annotated[int, Field(ge=1, le=720)] = 480
     session_hours: Annotated[int, Field(ge=1, le=24)] = 12
 
 

@@ -18,6 +18,7 @@ from supervision_centre.application import create_app
 from supervision_centre.bus.in_process import InProcessBus
 from supervision_centre.bus.over_redis import RedisBus
 from supervision_centre.bus.port import Bus
+from supervision_centre.people.passwords import Passwords
 from supervision_centre.services import CentreServices
 from supervision_centre.settings import CentreSettings
 from vms.app.inventory import assignment_of, open_inventory
@@ -53,6 +54,7 @@ async def run(folder: DataFolder, stop: asyncio.Event, on_ready: Callable[[], No
                 clock=clock,
                 ticket_key=ticket_key,
                 settings=centre_settings(folder.settings),
+                passwords=await asyncio.to_thread(Passwords),
             )
             assigning = asyncio.create_task(
                 supervise(
@@ -80,6 +82,7 @@ def centre_settings(settings: Settings) -> CentreSettings:
         centre_name=settings.centre_name,
         demonstration=settings.demonstration.enabled,
         session_idle_s=settings.centre.session_idle_minutes * 60,
+        control_room_idle_s=settings.centre.session_wall_idle_minutes * 60,
         session_absolute_s=settings.centre.session_hours * 3600,
     )
 
