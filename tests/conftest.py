@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-import pytest_socket  # type: ignore[import-untyped]
+import pytest_socket
 import structlog
 from blockbuster import BlockBuster, blockbuster_ctx
 
