@@ -2,7 +2,8 @@
 
 The number stands in Gray code, most significant bit first, in a row of blocks along the top; a white and a black block
 before it say that there is a code to read. Neighbouring pictures differ in one block, so a picture caught between two
-is read as one of them.
+is read as one of them. Below the blocks a texture moves slowly sideways, so that the film weighs about what the stream
+of a camera does and has key frames only where it should: every second.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
+
+from vms.base.errors import ErrorKind, VmsError
 
 BITS: Final = 10
 BLOCKS: Final = BITS + 2
@@ -38,29 +41,48 @@ def number_of(blocks: list[bool]) -> int | None:
     return number
 
 
-def write_clock_film(path: Path, width: int, height: int, step: int) -> None:
-    """Write such a film of SECONDS, H.264 without reordering, a key frame every two seconds.
+def require_encoder() -> None:
+    """Raise VmsError(CONFIGURATION) when the film cannot be made here: PyAV and NumPy serve development only."""
+    try:
+        import av  # noqa: F401
+        import numpy as np  # noqa: F401
+    except ImportError as missing:
+        raise VmsError(
+            ErrorKind.CONFIGURATION,
+            "bench.no_encoder",
+            "Cette mesure demande PyAV et NumPy, qui ne sont installés que pour le développement.",
+            hint="Lancez « make bench », qui les installe.",
+            detail=str(missing),
+        ) from None
 
-    It has every `step`-th of NUMBERS_A_SECOND pictures, so that a main and a sub-stream share one clock.
+
+def write_clock_film(path: Path, width: int, height: int, step: int, seconds: int = SECONDS) -> None:
+    """Write such a film, H.264 main profile without reordering.
+
+    It has every `step`-th of NUMBERS_A_SECOND pictures, so that a main and a sub-stream share one clock. Only a film of
+    SECONDS loops with the clock. Raises VmsError(CONFIGURATION) without an encoder.
     """
+    require_encoder()
     import av
     import numpy as np
 
     rate = Fraction(NUMBERS_A_SECOND, step)
-    block = width // BLOCKS
+    group = round(rate)
+    block, top = width // BLOCKS, height // 4
+    texture = np.random.default_rng(27).integers(0, 48, (height // 8 + 1, width // 8 + 1), np.uint8)
+    ground = 96 + texture.repeat(8, 0).repeat(8, 1)[:height, :width]
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=rate)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.options = {"preset": "veryfast", "tune": "zerolatency", "profile": "main", "bf": "0"}
-        stream.codec_context.gop_size = round(2 * rate)
+        # A cut of scene would add key frames of its own.
+        exact = f"keyint={group}:min-keyint={group}:scenecut=0:bframes=0"
+        stream.options = {"preset": "veryfast", "tune": "zerolatency", "profile": "main", "x264-params": exact}
         stream.codec_context.time_base = 1 / rate
-        shade = np.random.default_rng(27)
-        for count in range(round(SECONDS * rate)):
-            picture = np.full((height, width, 3), 96, np.uint8)
-            picture[height // 3 :] += shade.integers(0, 40, (height - height // 3, width, 3), np.uint8)
+        for count in range(round(seconds * rate)):
+            picture = np.roll(ground, count * step, 1)
             for place, white in enumerate(blocks_of(count * step)):
-                picture[: height // 4, place * block : (place + 1) * block] = 235 if white else 16
-            for packet in stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")):
+                picture[:top, place * block : (place + 1) * block] = 235 if white else 16
+            for packet in stream.encode(av.VideoFrame.from_ndarray(picture, "gray")):
                 container.mux(packet)
         for packet in stream.encode():
             container.mux(packet)

@@ -1,7 +1,8 @@
 """One machine: its preflight, its children, their order, and their end.
 
-Order of start: the audit writer first, since the centre needs its public key; then everything else together. Order of
-stop: the reverse. Nothing starts on a taken port, a folder that cannot be written, or a folder that is in use.
+Order of start: at the very first one the audit writer, since it makes the key that the others check its answers with;
+otherwise everything together, since each waits for the others by itself. Order of stop: the reverse. Nothing starts on
+a taken port, a folder that cannot be written, or a folder that is in use.
 """
 
 from __future__ import annotations
@@ -87,8 +88,10 @@ async def running(
     supervisor = Supervisor(folder.processes, SystemClock(), logs, observers)
     specs = children(folder, simulated=simulated)
     try:
-        await supervisor.start([spec for spec in specs if spec.name == _WRITER])
-        await supervisor.start([spec for spec in specs if spec.name != _WRITER])
+        if not folder.audit_public_key.exists():
+            await supervisor.start([spec for spec in specs if spec.name == _WRITER])
+            specs = [spec for spec in specs if spec.name != _WRITER]
+        await supervisor.start(specs)
         yield supervisor
     finally:
         await supervisor.stop()
