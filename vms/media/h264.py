@@ -147,16 +147,7 @@ def _usability_if_any(reader: BitReader) -> tuple[tuple[int, int], Fraction | No
 
 def _usability(reader: BitReader) -> tuple[tuple[int, int], Fraction | None, int | None]:
     """Sample aspect, frame rate and reordering of the video usability information, as far as they are stated."""
-    aspect = sample_aspect(reader) if reader.flag() else (1, 1)
-    if reader.flag():
-        reader.skip(1)
-    if reader.flag():
-        reader.skip(4)
-        if reader.flag():
-            reader.skip(24)
-    if reader.flag():
-        reader.ue(5)
-        reader.ue(5)
+    aspect = usability_head(reader)
     frame_rate = None
     if reader.flag():
         ticks, scale = reader.bits(32), reader.bits(32)
@@ -172,6 +163,21 @@ def _usability(reader: BitReader) -> tuple[tuple[int, int], Fraction | None, int
     for _ in range(4):
         reader.ue()
     return aspect, frame_rate, reader.ue(16)
+
+
+def usability_head(reader: BitReader) -> tuple[int, int]:
+    """The sample aspect ratio; passes over what follows it, up to chroma location (H.264 E.1.1, H.265 E.2.1)."""
+    aspect = sample_aspect(reader) if reader.flag() else (1, 1)
+    if reader.flag():
+        reader.skip(1)
+    if reader.flag():
+        reader.skip(4)
+        if reader.flag():
+            reader.skip(24)
+    if reader.flag():
+        reader.ue(5)
+        reader.ue(5)
+    return aspect
 
 
 def sample_aspect(reader: BitReader) -> tuple[int, int]:

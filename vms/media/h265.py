@@ -12,7 +12,7 @@ from typing import Final
 from vms.media.access_unit import Codec, VideoParameters
 from vms.media.bits import BitReader, malformed, unescape, unsupported
 from vms.media.errors import MediaError
-from vms.media.h264 import MAX_SIDE_PIXELS, bounded_rate, sample_aspect
+from vms.media.h264 import MAX_SIDE_PIXELS, bounded_rate, usability_head
 
 NAL_IRAP_FIRST: Final = 16
 NAL_IRAP_LAST: Final = 23
@@ -154,16 +154,7 @@ def _rest(reader: BitReader, log2_poc_bits: int) -> tuple[tuple[int, int], Fract
 
 
 def _usability(reader: BitReader) -> tuple[tuple[int, int], Fraction | None]:
-    aspect = sample_aspect(reader) if reader.flag() else (1, 1)
-    if reader.flag():
-        reader.skip(1)
-    if reader.flag():
-        reader.skip(4)
-        if reader.flag():
-            reader.skip(24)
-    if reader.flag():
-        reader.ue(5)
-        reader.ue(5)
+    aspect = usability_head(reader)
     reader.skip(3)
     if reader.flag():
         for _ in range(4):
