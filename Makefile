@@ -31,8 +31,8 @@ check: $(DEV) ## Lint, types, known holes in dependencies (import contracts are 
 	$(BIN)/python .ci/known_holes.py requirements.lock requirements-dev.lock
 
 bench: $(DEV) ## Measure, as JSON on standard output
-	@tests/requirements.sh
-	$(BIN)/vms bench all --json
+	@tests/requirements.sh >&2
+	@$(BIN)/vms bench all --json
 
 lock: $(DEV) ## Resolve the dependencies anew, with hashes
 	$(BIN)/uv pip compile -q --upgrade pyproject.toml --extra build --universal --generate-hashes -p 3.11 -o requirements.lock

@@ -2,8 +2,8 @@
 
 The number stands in Gray code, most significant bit first, in a row of blocks along the top; a white and a black block
 before it say that there is a code to read. Neighbouring pictures differ in one block, so a picture caught between two
-is read as one of them. Below the blocks a texture moves slowly sideways, so that the film weighs about what the stream
-of a camera does and has key frames only where it should: every second.
+is read as one of them. Below the blocks a texture moves sideways over a band that flickers, so that the film weighs
+about what the stream of a camera does; key frames stand where they should, every second.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ def require_encoder() -> None:
 def write_clock_film(path: Path, width: int, height: int, step: int, seconds: int = SECONDS) -> None:
     """Write such a film, H.264 main profile without reordering.
 
-    It has every `step`-th of NUMBERS_A_SECOND pictures, so that a main and a sub-stream share one clock. Only a film of
-    SECONDS loops with the clock. Raises VmsError(CONFIGURATION) without an encoder.
+    `width` and `height` are multiples of 32. It has every `step`-th of NUMBERS_A_SECOND pictures, so that a main and a
+    sub-stream share one clock. Only a film of SECONDS loops with the clock. Raises VmsError without an encoder.
     """
     require_encoder()
     import av
@@ -69,8 +69,12 @@ def write_clock_film(path: Path, width: int, height: int, step: int, seconds: in
     rate = Fraction(NUMBERS_A_SECOND, step)
     group = round(rate)
     block, top = width // BLOCKS, height // 4
-    texture = np.random.default_rng(27).integers(0, 48, (height // 8 + 1, width // 8 + 1), np.uint8)
-    ground = 96 + texture.repeat(8, 0).repeat(8, 1)[:height, :width]
+    random = np.random.default_rng(27)
+
+    def shades(rows: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+        return random.integers(96, 144, (rows // 8, width // 8), np.uint8).repeat(8, 0).repeat(8, 1)
+
+    ground = shades(height)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=rate)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
@@ -80,6 +84,7 @@ def write_clock_film(path: Path, width: int, height: int, step: int, seconds: in
         stream.codec_context.time_base = 1 / rate
         for count in range(round(seconds * rate)):
             picture = np.roll(ground, count * step, 1)
+            picture[2 * top : 3 * top] = shades(top)
             for place, white in enumerate(blocks_of(count * step)):
                 picture[:top, place * block : (place + 1) * block] = 235 if white else 16
             for packet in stream.encode(av.VideoFrame.from_ndarray(picture, "gray")):

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from vms.base.errors import ErrorKind, VmsError
 
@@ -29,21 +30,26 @@ class RunningDemonstration:
     ready_s: float
 
     def processes(self) -> dict[str, int]:
-        """The number of each process by its name."""
+        """The number of each process by its name, the supervisor among them."""
         numbers: dict[str, int] = json.loads((self.data / "run" / "processes.json").read_text())
         return numbers
 
 
 @contextlib.contextmanager
-def demonstration(data: Path, settings: str = "") -> Iterator[RunningDemonstration]:
-    """A demonstration on free ports; `settings` is TOML. Raises VmsError when it does not become ready."""
+def demonstration(data: Path, *, settings: str = "", base: str = BASE) -> Iterator[RunningDemonstration]:
+    """A demonstration on free ports, its cameras in the range `base`; `settings` is TOML.
+
+    Raises VmsError when it does not become ready. It is gone at the end of the block, in order or not, and when this
+    process is told to end. For the main thread only.
+    """
     data.parent.mkdir(parents=True, exist_ok=True)
     config = data.parent / "bench.toml"
     config.write_text(settings, encoding="utf-8")
-    port, media_port = _free_port(), _free_port()
+    port, media_port = _free_ports()
     command = [sys.executable, "-m", "vms.app.cli.main", "demo", "--data", str(data), "--config", str(config)]
-    command += ["--port", str(port), "--media-port", str(media_port), "--base", BASE]
+    command += ["--port", str(port), "--media-port", str(media_port), "--base", base]
     output = data.parent / "demonstration.out"
+    before = signal.signal(signal.SIGTERM, _end)
     started = time.monotonic()
     with output.open("wb") as file:
         process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)  # noqa: S603 — our own command
@@ -51,8 +57,12 @@ def demonstration(data: Path, settings: str = "") -> Iterator[RunningDemonstrati
         _wait_until_ready(process, output, started)
         yield RunningDemonstration(f"http://localhost:{port}", data, time.monotonic() - started)
     finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(STOP_S)
+        _stop(process)
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end(number: int, _: object) -> NoReturn:
+    sys.exit(128 + number)
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], output: Path, started: float) -> None:
@@ -62,13 +72,23 @@ def _wait_until_ready(process: subprocess.Popen[bytes], output: Path, started: f
                 ErrorKind.UNAVAILABLE,
                 "bench.no_demonstration",
                 "La démonstration à mesurer n'a pas démarré.",
-                hint=f"Lisez {output}.",
+                hint=" ".join(said.split("Erreur : ")[-1].split()) if "Erreur : " in said else "",
                 detail=said[-500:],
             )
         time.sleep(0.02)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _free_ports() -> tuple[int, int]:
+    with socket.socket() as one, socket.socket() as other:
+        for probe in (one, other):
+            probe.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1]), int(other.getsockname()[1])

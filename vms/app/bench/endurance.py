@@ -1,4 +1,8 @@
-"""What the whole demonstration costs, and whether it grows: every process sampled through its life, a wall open."""
+"""What the whole demonstration costs, and whether it grows: every process sampled through its life.
+
+Memory is PSS, which counts what processes share once, or resident memory where the system does not tell PSS. Growth is
+the slope of memory over the second half of the run, as the first half still fills caches. The browser is not counted.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +12,35 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from vms.app.bench.console import open_wall
-from vms.app.bench.demonstration import RunningDemonstration, demonstration
-from vms.app.bench.usage import MIB, usage_of
+from vms.app.bench.console import moving_tiles, open_wall, require_browser
+from vms.app.bench.demonstration import BASE, RunningDemonstration, demonstration
+from vms.app.bench.reference import copying_cost
+from vms.app.bench.usage import MIB, proportional_bytes, usage_of
+from vms.app.demonstration.cameras import expected_cameras
+from vms.app.settings import DemonstrationSettings
 
 SAMPLE_S = 5.0
+REFERENCE_S = 20.0
+_SUMMED: Final = ("cpu_percent", "memory_mib", "growth_second_half_mib", "growth_mib_per_minute")
+
+
+@dataclass(frozen=True, slots=True)
+class DemoBenchOptions:
+    """How long, with or without an operator's wall, on which addresses, and where to write (None: temporary files)."""
+
+    minutes: float = 10.0
+    watched: bool = True
+    base: str = BASE
+    folder: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One look at a process: seconds since the start, processor seconds so far, resident MiB."""
+    """One look at a process: its number, seconds since the start, processor seconds so far, MiB of memory."""
 
+    pid: int
     at_s: float
     cpu_s: float
     memory_mib: float
@@ -38,41 +58,91 @@ def slope_per_minute(samples: Sequence[Sample]) -> float:
 
 
 def account(samples: Sequence[Sample]) -> dict[str, float]:
-    """Processor and memory of one process, and its growth over the second half of its life."""
-    first, last = samples[0], samples[-1]
-    half = [one for one in samples if one.at_s >= (first.at_s + last.at_s) / 2]
+    """Processor and memory of one process, and its growth over the second half; of its last life if it died."""
+    life = [one for one in samples if one.pid == samples[-1].pid]
+    first, last = life[0], life[-1]
+    half = [one for one in life if one.at_s >= (first.at_s + last.at_s) / 2]
     return {
         "cpu_percent": round(100 * (last.cpu_s - first.cpu_s) / max(last.at_s - first.at_s, 0.001), 2),
+        "first_memory_mib": round(first.memory_mib, 1),
+        "middle_memory_mib": round(half[0].memory_mib, 1),
         "memory_mib": round(last.memory_mib, 1),
         "growth_second_half_mib": round(half[-1].memory_mib - half[0].memory_mib, 2),
         "growth_mib_per_minute": round(slope_per_minute(half), 3),
+        "restarts": len({one.pid for one in samples}) - 1,
     }
 
 
-def run_demo_bench(minutes: float, *, watched: bool, folder: Path | None = None) -> dict[str, Any]:
-    """Measure the demonstration for so long, with or without an operator's wall (whose browser is not counted)."""
-    with contextlib.ExitStack() as stack:
-        place = stack.enter_context(tempfile.TemporaryDirectory(prefix="vms-bench-", dir=folder))
-        running = stack.enter_context(demonstration(Path(place, "data")))
-        if watched:
-            stack.enter_context(open_wall(running.console_url))
-        samples = _sample(running, minutes)
+def run_demo_bench(options: DemoBenchOptions) -> dict[str, Any]:
+    """Measure the demonstration, then one ffmpeg a camera beside it. Raises VmsError when either does not start."""
+    if options.watched:
+        require_browser()
+    specs = expected_cameras(DemonstrationSettings(base=options.base))
+    with (
+        tempfile.TemporaryDirectory(prefix="vms-bench-", dir=options.folder) as place,
+        demonstration(Path(place, "data"), base=options.base) as running,
+    ):
+        with open_wall(running.console_url) if options.watched else contextlib.nullcontext() as page:
+            samples = _sample(running, options.minutes * 60)
+            moving = moving_tiles(page) if page is not None else 0
+        reference = copying_cost(specs, min(REFERENCE_S, options.minutes * 60), options.folder)
     processes = {name: account(found) for name, found in samples.items()}
-    names = ("cpu_percent", "memory_mib", "growth_second_half_mib", "growth_mib_per_minute")
+    total = {name: round(sum(one[name] for one in processes.values()), 2) for name in _SUMMED}
     return {
-        "minutes": minutes,
-        "wall_open": watched,
-        "total": {name: round(sum(one[name] for one in processes.values()), 2) for name in names},
+        "minutes": options.minutes,
+        "wall_open": options.watched,
+        "cameras": len(specs),
+        "tiles_moving_at_the_end": moving,
+        "total": total,
         "processes": processes,
+        "one_ffmpeg_a_camera": reference,
+        "recorder_cpu_in_ffmpeg": _ratio(processes.get("shard-0"), reference, "cpu_percent"),
+        "demonstration_cpu_in_ffmpeg": _ratio(total, reference, "cpu_percent"),
+        "demonstration_memory_in_ffmpeg": _ratio(total, reference, "memory_mib"),
     }
 
 
-def _sample(running: RunningDemonstration, minutes: float) -> dict[str, list[Sample]]:
+def demo_text(result: dict[str, Any]) -> str:
+    """The figures as a table in French."""
+    lines = [
+        f"{result['minutes']:g} min, {result['cameras']} caméras, "
+        + (
+            f"un mur d'images ouvert ({result['tiles_moving_at_the_end']} vignettes animées à la fin)"
+            if result["wall_open"]
+            else "sans spectateur"
+        ),
+        f"{'processus':14} {'processeur':>10} {'mémoire':>12} {'croissance (2e moitié)':>24}",
+    ]
+    lines += [
+        f"{name:14} {found['cpu_percent']:8.1f} % {found['memory_mib']:8.1f} Mio"
+        f" {found['growth_mib_per_minute']:+15.2f} Mio/min"
+        for name, found in {**result["processes"], "total": result["total"]}.items()
+    ]
+    reference = result["one_ffmpeg_a_camera"]
+    if reference:
+        lines.append(f"{'ffmpeg':14} {reference['cpu_percent']:8.1f} % {reference['memory_mib']:8.1f} Mio")
+        lines.append(f"Un ffmpeg par caméra = 1 : enregistreur {result['recorder_cpu_in_ffmpeg']} en processeur.")
+    return "\n".join(lines)
+
+
+def _ratio(ours: dict[str, float] | None, reference: dict[str, float] | None, name: str) -> float | None:
+    if not ours or not reference or not reference[name]:
+        return None
+    return round(ours[name] / reference[name], 2)
+
+
+def _sample(running: RunningDemonstration, seconds: float) -> dict[str, list[Sample]]:
     samples: dict[str, list[Sample]] = {}
     started = time.monotonic()
-    while (now := time.monotonic() - started) < minutes * 60 or len(samples) == 0:
-        for name, number in running.processes().items():
-            usage = usage_of(number)
-            samples.setdefault(name, []).append(Sample(now, usage.cpu_s, usage.resident_bytes / MIB))
-        time.sleep(SAMPLE_S)
+    while (now := time.monotonic() - started) < seconds or not samples:
+        for name, pid in running.processes().items():
+            # A process that dies between two looks is counted when it is back.
+            with contextlib.suppress(OSError):
+                samples.setdefault(name, []).append(_look(pid, now))
+        time.sleep(min(SAMPLE_S, seconds / 4))
     return samples
+
+
+def _look(pid: int, at_s: float) -> Sample:
+    usage = usage_of(pid)
+    return Sample(pid, at_s, usage.cpu_s, (proportional_bytes(pid) or usage.resident_bytes) / MIB)

@@ -27,6 +27,21 @@ def usage_of(pid: int) -> Usage:
     return Usage((int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND, int(fields[21]) * _PAGE_BYTES)
 
 
+def proportional_bytes(pid: int) -> int | None:
+    """The memory of one process with shared pages counted in part (PSS); None where the system does not tell.
+
+    Raises OSError when the process is gone.
+    """
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except PermissionError:
+        return None
+    except FileNotFoundError:
+        Path(f"/proc/{pid}/stat").stat()
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), None)
+
+
 def usage_of_all(pids: Iterable[int]) -> Usage:
     """The usage of several processes together."""
     usages = [usage_of(pid) for pid in pids]

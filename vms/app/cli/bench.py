@@ -9,6 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
+from vms.app.bench.demonstration import BASE
+
+Base = Annotated[str, typer.Option(help="Plage d'adresses de bouclage des caméras simulées.")]
+Folder = Annotated[Path | None, typer.Option(help="Dossier sur le disque à mesurer.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Résultat en JSON.")]
+
 app = typer.Typer(no_args_is_help=True)
 
 
@@ -51,69 +57,58 @@ def audit(
 
 @app.command("live")
 def live(
-    seconds: Annotated[float, typer.Option(min=2, help="Durée de chaque observation.")] = 30.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Résultat en JSON.")] = False,
+    seconds: Annotated[float, typer.Option(min=2, help="Durée de chacune des deux observations.")] = 60.0,
+    tiles: Annotated[int, typer.Option(min=2, max=16, help="Nombre de caméras sur le mur d'images.")] = 12,
+    demonstration_rate: Annotated[
+        bool, typer.Option("--demo-rate", help="12,5 et 6,25 images/s comme les films fournis, et non 25 et 12,5.")
+    ] = False,
+    base: Base = BASE,
+    folder: Folder = None,
+    as_json: AsJson = False,
 ) -> None:
     """Retard du direct, de la caméra à l'écran, par une horloge incrustée et relue sur le mur d'images."""
-    from vms.app.bench.live import run_live_bench
+    from vms.app.bench.live import LiveBenchOptions, live_text, run_live_bench
 
-    result = run_live_bench(seconds)
-    if as_json:
-        typer.echo(json.dumps(result, indent=2))
-        return
-    for name, label in (("small_tiles", "vignettes"), ("enlarged_tile", "caméra agrandie")):
-        found = result[name]
-        typer.echo(f"{label} : médiane {found['median_ms']} ms, 95 % sous {found['p95_ms']} ms")
+    result = run_live_bench(LiveBenchOptions(seconds, tiles, 2 if demonstration_rate else 1, base, folder))
+    typer.echo(json.dumps(result, indent=2) if as_json else live_text(result))
 
 
 @app.command("demo")
 def demo(
     minutes: Annotated[float, typer.Option(min=0.1, help="Durée de la mesure.")] = 10.0,
     watched: Annotated[bool, typer.Option("--wall/--no-wall", help="Avec un mur d'images ouvert.")] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Résultat en JSON.")] = False,
+    base: Base = BASE,
+    folder: Folder = None,
+    as_json: AsJson = False,
 ) -> None:
     """Processeur et mémoire de toute la démonstration, et sa croissance sur la seconde moitié."""
-    from vms.app.bench.endurance import run_demo_bench
+    from vms.app.bench.endurance import DemoBenchOptions, demo_text, run_demo_bench
 
-    result = run_demo_bench(minutes, watched=watched)
-    if as_json:
-        typer.echo(json.dumps(result, indent=2))
-        return
-    for name, found in {**result["processes"], "total": result["total"]}.items():
-        growth = found["growth_mib_per_minute"]
-        typer.echo(f"{name:14} {found['cpu_percent']:6.1f} %  {found['memory_mib']:7.1f} Mio  {growth:+.2f} Mio/min")
+    result = run_demo_bench(DemoBenchOptions(minutes, watched, base, folder))
+    typer.echo(json.dumps(result, indent=2) if as_json else demo_text(result))
 
 
 @app.command("start")
 def start(
-    starts: Annotated[int, typer.Option(min=1, help="Nombre de démarrages après le premier.")] = 3,
-    as_json: Annotated[bool, typer.Option("--json", help="Résultat en JSON.")] = False,
+    rounds: Annotated[int, typer.Option(min=1, help="Nombre de dossiers, chacun démarré deux fois.")] = 3,
+    base: Base = BASE,
+    folder: Folder = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Attente au premier démarrage de la démonstration, et aux suivants."""
-    from vms.app.bench.start import run_start_bench
+    """Attente au premier démarrage de la démonstration, et au second."""
+    from vms.app.bench.start import StartBenchOptions, run_start_bench, start_text
 
-    result = run_start_bench(starts)
-    if as_json:
-        typer.echo(json.dumps(result, indent=2))
-        return
-    typer.echo(f"premier démarrage : {result['first_s']} s ; suivants : {result['later_median_s']} s (médiane)")
+    result = run_start_bench(StartBenchOptions(rounds, base, folder))
+    typer.echo(json.dumps(result, indent=2) if as_json else start_text(result))
 
 
 @app.command("all")
-def everything(as_json: Annotated[bool, typer.Option("--json", help="Résultat en JSON.")] = False) -> None:
-    """Une version courte de chaque mesure qui ne demande pas de matériel."""
-    from vms.app.bench.audit import AuditBenchOptions, run_audit_bench
-    from vms.app.bench.endurance import run_demo_bench
-    from vms.app.bench.live import run_live_bench
-    from vms.app.bench.start import run_start_bench
+def everything(base: Base = BASE, folder: Folder = None, as_json: AsJson = False) -> None:
+    """Une version courte de chaque mesure, sur des caméras simulées."""
+    from vms.app.bench.everything import every_text, run_every_bench
 
-    result = {
-        "audit": asyncio.run(run_audit_bench(AuditBenchOptions(1.0, folder=None))),
-        "start": run_start_bench(2),
-        "live": run_live_bench(10.0),
-        "demo": run_demo_bench(1.0, watched=True),
-    }
-    typer.echo(json.dumps(result, indent=2 if not as_json else None))
+    result = run_every_bench(base, folder)
+    typer.echo(json.dumps(result, indent=2) if as_json else every_text(result, _text(result["ingest"])))
 
 
 def _text(result: dict[str, Any]) -> str:
