@@ -21,9 +21,9 @@ from vms.app.bench.console import require_browser
 from vms.app.bench.endurance import Sample, account, demo_text, slope_per_minute
 from vms.app.bench.live import NUMBERS, LiveBenchOptions, Sighting, latency_s, live_text, losses, percentile, summary
 from vms.app.bench.live import report as live_report
+from vms.app.bench.start import Start, start_text
 from vms.app.bench.start import report as start_report
-from vms.app.bench.start import start_text
-from vms.app.bench.usage import proportional_bytes, usage_of
+from vms.app.bench.usage import memory_of, usage_of
 from vms.app.demonstration.cameras import expected_cameras
 from vms.base.errors import VmsError
 
@@ -145,25 +145,25 @@ def test_the_wall_under_measurement_is_a_department_of_so_many_cameras():
 
 
 def test_growth_is_the_slope_of_the_second_half():
-    steady = [Sample(1, second, second / 10, 50.0) for second in range(0, 600, 5)]
+    steady = [Sample(1, second, second / 10, 90.0, 50.0) for second in range(0, 600, 5)]
     assert account(steady)["growth_mib_per_minute"] == 0
     assert account(steady)["cpu_percent"] == pytest.approx(10)
-    growing = [Sample(1, second, 0, 50 + second / 60) for second in range(0, 600, 5)]
+    growing = [Sample(1, second, 0, 90.0, 50 + second / 60) for second in range(0, 600, 5)]
     assert slope_per_minute(growing) == pytest.approx(1)
-    filling = [Sample(1, second, 0, 50 + min(second, 290) / 60) for second in range(0, 600, 5)]
+    filling = [Sample(1, second, 0, 90.0 - second / 60, 50 + min(second, 290) / 60) for second in range(0, 600, 5)]
     assert account(filling)["growth_mib_per_minute"] == 0
 
 
 def test_a_process_that_came_back_is_judged_by_its_last_life():
-    samples = [Sample(1, second, 5.0, 90.0) for second in range(0, 100, 5)]
-    samples += [Sample(2, second, (second - 100) / 100, 40.0) for second in range(100, 200, 5)]
+    samples = [Sample(1, second, 5.0, 90.0, 60.0) for second in range(0, 100, 5)]
+    samples += [Sample(2, second, (second - 100) / 100, 40.0, 30.0) for second in range(100, 200, 5)]
     said = account(samples)
     assert (said["restarts"], said["memory_mib"]) == (1, 40)
     assert said["cpu_percent"] == pytest.approx(1)
 
 
 def test_the_table_of_the_demonstration_stands_with_and_without_a_reference():
-    one = account([Sample(1, second, 0, 50.0) for second in range(0, 60, 5)])
+    one = account([Sample(1, second, 0, 90.0, 50.0) for second in range(0, 60, 5)])
     result = {"minutes": 1.0, "wall_open": False, "cameras": 12, "processes": {"centre": one}, "total": one}
     assert "sans spectateur" in demo_text(result | {"one_ffmpeg_a_camera": None})
     beside = {"one_ffmpeg_a_camera": {"cpu_percent": 3.0, "memory_mib": 200.0}, "recorder_cpu_in_ffmpeg": 0.5}
@@ -171,19 +171,21 @@ def test_the_table_of_the_demonstration_stands_with_and_without_a_reference():
 
 
 def test_starts_are_told_by_their_medians_and_against_the_bare_interpreter():
-    result = start_report([9.0, 7.0, 8.0], [3.0, 2.0, 9.0], [0.02, 0.01, 0.02])
+    first, second = [Start(9.0, 6.0), Start(7.0, 6.0), Start(8.0, 7.0)], [Start(3.0, 5), Start(2.0, 5), Start(9.0, 6)]
+    result = start_report(first, second, [0.02, 0.01, 0.02])
     assert (result["first_median_s"], result["second_median_s"]) == (8, 3)
+    assert (result["first_cpu_s"], result["second_cpu_s"]) == (6, 5)
     assert result["second_in_interpreter_starts"] == 150
     assert result["target_met"] is True
     assert "tenu" in start_text(result)
-    assert start_report([9.0], [5.2], [0.02])["target_met"] is False
+    assert start_report([Start(9.0, 6.0)], [Start(5.2, 5.0)], [0.02])["target_met"] is False
 
 
-def test_shared_pages_are_counted_in_part():
-    shared = proportional_bytes(os.getpid())
-    assert shared is None or 0 < shared <= usage_of(os.getpid()).resident_bytes * 1.1
+def test_shared_pages_are_counted_in_part_and_anonymous_ones_alone():
+    memory = memory_of(os.getpid())
+    assert 0 < memory.anonymous_bytes <= memory.proportional_bytes <= usage_of(os.getpid()).resident_bytes * 1.1
     with pytest.raises(OSError, match="No such"):
-        proportional_bytes(2**22 + 1)
+        memory_of(2**22 + 1)
 
 
 def test_a_reference_that_is_not_installed_is_left_out(monkeypatch: pytest.MonkeyPatch):

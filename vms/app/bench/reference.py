@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cameras.simulator.spec import CameraSpec
-from vms.app.bench.usage import MIB, proportional_bytes, usage_of_all
+from vms.app.bench.usage import MIB, memory_of, usage_of_all
 
 SETTLE_S = 5.0
 STOP_S = 5.0
@@ -42,7 +42,7 @@ def _cost(pids: Sequence[int], seconds: float) -> dict[str, float]:
     before, began = usage_of_all(pids), time.monotonic()
     time.sleep(seconds)
     after, elapsed = usage_of_all(pids), time.monotonic() - began
-    memory = sum(proportional_bytes(pid) or 0 for pid in pids)
+    memory = sum(memory_of(pid).proportional_bytes for pid in pids)
     return {
         "cpu_percent": round(100 * (after.cpu_s - before.cpu_s) / elapsed, 2),
         "memory_mib": round(memory / MIB, 1),

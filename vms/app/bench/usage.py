@@ -27,19 +27,26 @@ def usage_of(pid: int) -> Usage:
     return Usage((int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND, int(fields[21]) * _PAGE_BYTES)
 
 
-def proportional_bytes(pid: int) -> int | None:
-    """The memory of one process with shared pages counted in part (PSS); None where the system does not tell.
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The memory of one process in bytes: its share of the machine's, and what it holds alone, of no file."""
 
-    Raises OSError when the process is gone.
+    proportional_bytes: int
+    anonymous_bytes: int
+
+
+def memory_of(pid: int) -> Memory:
+    """The memory of one process; its resident bytes for both where the system does not tell more.
+
+    Raises OSError when it is gone.
     """
+    resident = usage_of(pid).resident_bytes
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except PermissionError:
-        return None
-    except FileNotFoundError:
-        Path(f"/proc/{pid}/stat").stat()
-        return None
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), None)
+    except OSError:
+        return Memory(resident, resident)
+    told = {words[0]: int(words[1]) * 1024 for line in lines if len(words := line.split()) == 3}
+    return Memory(told.get("Pss:", resident), told.get("Anonymous:", resident))
 
 
 def usage_of_all(pids: Iterable[int]) -> Usage:
