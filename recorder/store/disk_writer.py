@@ -7,7 +7,8 @@ loop goes on beside this thread.
 Rules
 1. `put` never blocks. Only the event loop's thread puts jobs that cost bytes.
 2. A job that raises an Exception is logged and the next one runs; a job handles its own errors where they matter.
-3. Whatever is not an Exception ends the thread: nothing is run after it, `put` refuses, and `failure` says why.
+3. After whatever is not an Exception nothing is run any more: `put` refuses, `failure` says why, and who waits in
+   `run` is told.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 Job = Callable[[], object]
+Refuse = Callable[[], object]
 
 
 class DiskWriter:
@@ -34,7 +36,7 @@ class DiskWriter:
     def __init__(self, name: str, capacity_bytes: int) -> None:
         self._name = name
         self._capacity_bytes = capacity_bytes
-        self._jobs: SimpleQueue[tuple[Job, int] | None] = SimpleQueue()
+        self._jobs: SimpleQueue[tuple[Job, int, Refuse | None] | None] = SimpleQueue()
         self._put_bytes = 0
         self._done_bytes = 0
         self._stopping = False
@@ -49,12 +51,7 @@ class DiskWriter:
 
     def put(self, job: Job, cost_bytes: int = 0) -> bool:
         """Queue a job; False when the queue is full or the thread is gone."""
-        waiting = self.waiting_bytes
-        if self.failure is not None or self._stopping or (waiting and waiting + cost_bytes > self._capacity_bytes):
-            return False
-        self._put_bytes += cost_bytes
-        self._jobs.put((job, cost_bytes))
-        return True
+        return self._put(job, cost_bytes, None)
 
     async def run(self, job: Callable[[], T]) -> T:
         """Run a job in its turn and wait for its result. Raises what it raises, or VmsError when the thread is gone."""
@@ -71,14 +68,11 @@ class DiskWriter:
             else:
                 loop.call_soon_threadsafe(_succeed, result, value)
 
-        if not self.put(run_and_tell):
-            raise VmsError(
-                ErrorKind.UNAVAILABLE,
-                "store.stopped",
-                "Le disque d'enregistrement n'accepte plus d'écriture.",
-                hint="Redémarrez l'enregistreur.",
-                detail=f"{self._name} has stopped: {self.failure!r}",
-            )
+        def refuse() -> None:
+            loop.call_soon_threadsafe(_fail, result, self._stopped())
+
+        if not self._put(run_and_tell, 0, refuse):
+            raise self._stopped()
         return await result
 
     def stop(self) -> None:
@@ -88,19 +82,38 @@ class DiskWriter:
             self._jobs.put(None)
         self._thread.join()
 
+    def _put(self, job: Job, cost_bytes: int, refuse: Refuse | None) -> bool:
+        waiting = self.waiting_bytes
+        if self.failure is not None or self._stopping or (waiting and waiting + cost_bytes > self._capacity_bytes):
+            return False
+        self._put_bytes += cost_bytes
+        self._jobs.put((job, cost_bytes, refuse))
+        return True
+
     def _run(self) -> None:
         while (entry := self._jobs.get()) is not None:
-            job, cost_bytes = entry
+            job, cost_bytes, refuse = entry
             try:
-                job()
+                if self.failure is None:
+                    job()
+                elif refuse is not None:
+                    refuse()
             except Exception:
                 log.exception("disk job failed", thread=self._name)
             except BaseException as failure:  # noqa: BLE001 - stands for the end of the process; see rule 3
                 self.failure = failure
-                return
             finally:
                 self._done_bytes += cost_bytes
-            del job, entry
+            del job, refuse, entry
+
+    def _stopped(self) -> VmsError:
+        return VmsError(
+            ErrorKind.UNAVAILABLE,
+            "store.stopped",
+            "Le disque d'enregistrement n'accepte plus d'écriture.",
+            hint="Redémarrez l'enregistreur.",
+            detail=f"{self._name} has stopped: {self.failure!r}",
+        )
 
 
 def _succeed(result: asyncio.Future[T], value: T) -> None:

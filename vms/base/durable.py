@@ -164,8 +164,12 @@ class FolderLock:
                 hint="Arrêtez cette instance, ou choisissez un autre dossier de données.",
                 detail=f"{self._path} is locked by process {holder or 'unknown'}",
             ) from None
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, str(os.getpid()).encode(), 0)
+        try:
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, str(os.getpid()).encode(), 0)
+        except BaseException:
+            self.release()
+            raise
 
     def release(self) -> None:
         """Give the folder back."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
+
+import av
 
 from cameras.simulator.spec import B_FRAMES_FILE, MAIN_FILE
 from recorder.hub.unit import DatedUnit
 from recorder.recording.segment_writer import CloseCause, SegmentWriter
 from recorder.store.settings import StoreSettings
 from recorder.store.store import SegmentStore
-from vms.base.clock import NS_PER_SECOND, Clock, SystemClock
+from vms.base.clock import NS_PER_SECOND, Clock, ManualClock, SystemClock
 from vms.media.access_unit import AccessUnit
 from vms.media.fmp4 import reader_of
 from vms.media.mp4_file import read_track
@@ -86,4 +89,38 @@ async def record_seconds(
     await writer.close(CloseCause.STREAM_ENDED)
 
 
-__all__ = ["B_FRAMES_FILE", "CAMERA", "FOREVER_NS", "MAIN_FILE", "dated", "film", "open_store", "record_seconds"]
+def pictures(folder: Path) -> int:
+    """How many pictures a player decodes from everything that has its final name."""
+    count = 0
+    for path in (folder / "media").rglob("*.mp4"):
+        with av.open(str(path)) as container:
+            count += sum(1 for _ in container.decode(video=0))
+    return count
+
+
+async def record_and_vanish(folder: Path, clock: ManualClock) -> None:
+    """Leave a store as `kill -9` would: fragments written, nothing closed."""
+    block = open_store(folder, clock)
+    store = await block.__aenter__()
+    writer = SegmentWriter(store, CAMERA)
+    writer.write(list(dated(clock.utc_ns() - 4 * NS_PER_SECOND, 4)))
+    await store.disk.run(lambda: None)
+    if store._watch is not None:
+        store._watch.cancel()
+    await asyncio.to_thread(store.disk.stop)
+    store.index.connection.close()
+    store._lock.release()
+
+
+__all__ = [
+    "B_FRAMES_FILE",
+    "CAMERA",
+    "FOREVER_NS",
+    "MAIN_FILE",
+    "dated",
+    "film",
+    "open_store",
+    "pictures",
+    "record_and_vanish",
+    "record_seconds",
+]
