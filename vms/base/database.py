@@ -9,13 +9,15 @@ Source: SQLAlchemy 2, "Serializable isolation / Savepoints / Transactional DDL" 
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TypeVar, TypeVarTuple
 
 from sqlalchemy import Connection, CursorResult, Engine, Executable, MetaData, Row, Select, event
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -125,14 +127,23 @@ def prepare_engine(engine: Engine, lock_wait_s: int = 5) -> None:
 def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry, *, lock_wait_s: int) -> None:
     connection.isolation_level = None  # the driver would begin late, and never before a question
     cursor = connection.cursor()
-    for pragma in (
-        f"busy_timeout = {lock_wait_s * 1_000}",
-        "journal_mode = WAL",
-        "foreign_keys = ON",
-        "synchronous = FULL",
-    ):
+    for pragma in (f"busy_timeout = {lock_wait_s * 1_000}", "foreign_keys = ON", "synchronous = FULL"):
         cursor.execute(f"PRAGMA {pragma}")
+    _use_write_ahead_log(cursor, lock_wait_s)
     cursor.close()
+
+
+def _use_write_ahead_log(cursor: DBAPICursor, lock_wait_s: int) -> None:
+    """Change the journal mode of a new file. SQLite does not wait for locks here, so this does."""
+    deadline = time.monotonic() + lock_wait_s
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import hashlib
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from tests.recorder.store.recordings import (
     record_seconds,
 )
 from vms.base import durable
-from vms.base.clock import NS_PER_SECOND, ManualClock
+from vms.base.clock import NS_PER_MS, NS_PER_SECOND, ManualClock
 from vms.media.fmp4 import NO_DIGEST, read_head, reader_of
 
 START_NS = 1_767_225_600 * NS_PER_SECOND
@@ -98,6 +99,27 @@ async def test_a_new_run_starts_a_new_segment_at_its_key_frame(tmp_path: Path):
     assert (first.run, second.run) == (1, 2)
     assert second.start_ns == later[25].capture_utc_ns
     assert [gap.cause for gap in timeline.gaps] == [GapCause.RECORDER]
+
+
+async def test_a_step_of_the_clock_between_key_frames_drops_nothing(tmp_path: Path):
+    """Media time never drops footage: the units of the new run stay in the open segment until a key frame comes."""
+    units = list(dated(START_NS, 6))
+    for place, one in enumerate(units[40:], 40):
+        stepped = replace(one.unit, rtp_timestamp=one.unit.rtp_timestamp + 10**9)
+        later_ns = one.capture_utc_ns + 200 * NS_PER_MS
+        units[place] = replace(one, unit=stepped, capture_utc_ns=later_ns, run=2, starts_run=place == 40)
+    async with open_store(tmp_path, ManualClock()) as store:
+        writer = SegmentWriter(store, CAMERA)
+        writer.write(units)
+        await writer.close()
+        first, second = await store.segments_between(CAMERA, 0, FOREVER_NS)
+        timeline = await store.timeline(CAMERA, 0, FOREVER_NS)
+    assert (first.run, second.run) == (1, 2)
+    assert second.start_ns == units[50].capture_utc_ns
+    assert abs(first.end_ns - second.start_ns) < NS_PER_MS
+    assert timeline.gaps == ()
+    shown = [await asyncio.to_thread(played, tmp_path / one.file) for one in (first, second)]
+    assert [count for count, _ in shown] == [50, len(units) - 50]
 
 
 async def test_what_is_open_can_be_asked_for_while_it_grows(tmp_path: Path):
