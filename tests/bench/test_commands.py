@@ -69,3 +69,9 @@ def test_a_wall_larger_than_the_console_shows_is_refused_in_french():
     refused = vms("bench", "live", "--tiles", "17")
     assert refused.returncode == 2
     assert "de 2 à 16" in refused.stderr
+
+
+def test_the_log_of_what_is_measured_does_not_mix_with_the_figures():
+    measured = vms("bench", "audit", "--seconds", "0.2", "--json")
+    assert measured.returncode == 0, measured.stderr
+    assert json.loads(measured.stdout)["levels"]

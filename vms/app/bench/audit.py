@@ -26,6 +26,7 @@ from access_audit.keys import load_log_key
 from access_audit.writer import WriterSettings, run_writer
 from vms.base import durable
 from vms.base.clock import SystemClock
+from vms.base.log import configure_logging
 
 _START_S = 15.0
 
@@ -147,6 +148,7 @@ def _writer_process(settings: WriterSettings, ready: ProcessEvent) -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
         await run_writer(settings, SystemClock(), stop, ready.set)
 
+    configure_logging("audit-bench", level="warning")  # to standard error: the figures own standard output
     asyncio.run(run())
 
 

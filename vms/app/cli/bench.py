@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from vms.app.bench.demonstration import BASE
+from vms.base.log import configure_logging
 
 Base = Annotated[str, typer.Option(help="Plage d'adresses de bouclage des caméras simulées.")]
 Folder = Annotated[Path | None, typer.Option(help="Dossier sur le disque à mesurer.")]
@@ -21,6 +22,7 @@ app = typer.Typer(no_args_is_help=True)
 @app.callback()
 def bench() -> None:
     """Mesure les performances sur cette machine."""
+    configure_logging("bench", level="error", as_json=False)
 
 
 @app.command("ingest")
