@@ -25,6 +25,7 @@ from access_audit.events import AccessEvent
 from access_audit.format import FormatError, SpoolMark, StoredPayload, event_payload
 from access_audit.journal import JournalPage, JournalQuery
 from access_audit.receipt import AuditReceipt, ReceiptError, ReceiptVerifier
+from access_audit.refusals import bad_event
 from vms.base.errors import ErrorKind, VmsError
 from vms.base.framing import FrameError, frame, json_frame, parse_json_frame, read_frame
 
@@ -312,20 +313,10 @@ class AuditClient:
 
 def _payloads(events: Sequence[AccessEvent]) -> list[bytes]:
     if not 1 <= len(events) <= wire.MAX_REQUEST_ENTRIES:
-        raise _bad_event(f"{len(events)} events at once")
+        raise bad_event(f"{len(events)} events at once")
     if any(event.kind.control for event in events):
-        raise _bad_event("an entry about the log itself is made by its writer alone")
+        raise bad_event("an entry about the log itself is made by its writer alone")
     try:
         return [event_payload(event) for event in events]
     except FormatError as wrong:
-        raise _bad_event(str(wrong)) from None
-
-
-def _bad_event(detail: str) -> VmsError:
-    return VmsError(
-        ErrorKind.INVALID_INPUT,
-        "audit.event",
-        "Cette opération ne peut pas être inscrite au journal des accès.",
-        hint="Vérifiez le motif et les champs saisis.",
-        detail=detail,
-    )
+        raise bad_event(str(wrong)) from None

@@ -40,6 +40,7 @@ from access_audit.keys import open_signing_key
 from access_audit.ledger import Draft, Ledger
 from access_audit.questions import Questions
 from access_audit.receipt import RecordedBatch
+from access_audit.refusals import bad_event
 from access_audit.search import SpoolHead
 from vms.base import durable
 from vms.base.clock import NS_PER_SECOND, Clock, utc_text
@@ -182,7 +183,7 @@ class Writer:
         except VmsError as refused:
             return _error(number, refused)
         except (wire.WireError, FrameError, FormatError, KeyError, TypeError, ValueError) as wrong:
-            return _error(number, _bad_request(str(wrong)))
+            return _error(number, bad_event(str(wrong)))
 
     async def _recorded(self, request: wire.RecordRequest) -> RecordedBatch:
         waiting = _Waiting(request, asyncio.get_running_loop().create_future())
@@ -256,7 +257,7 @@ class Writer:
                 drafts.append(self._drafts(request, heads))
                 outcomes.append(None)
             except (FormatError, ValueError) as wrong:
-                outcomes.append(_bad_request(str(wrong)))
+                outcomes.append(bad_event(str(wrong)))
             except VmsError as refused:
                 outcomes.append(refused)
         try:
@@ -336,16 +337,6 @@ def _error(number: int, error: VmsError) -> bytes:
         "detail": error.detail,
     }
     return wire.JSON + json_frame(body)[4:]
-
-
-def _bad_request(detail: str) -> VmsError:
-    return VmsError(
-        ErrorKind.INVALID_INPUT,
-        "audit.event",
-        "Cette opération ne peut pas être inscrite au journal des accès.",
-        hint="Vérifiez le motif et les champs saisis.",
-        detail=detail,
-    )
 
 
 def _disk(refused: OSError) -> VmsError:

@@ -9,7 +9,6 @@ Sealed form: `v1.<wrapping key id>.<wrapped data key>.<secret>`, each part unpad
 
 from __future__ import annotations
 
-import base64
 import binascii
 import hashlib
 import secrets
@@ -18,7 +17,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from vms.base import durable
+from vms.base import base64url, durable
 from vms.base.errors import ErrorKind, VmsError
 
 _NONCE_BYTES = 12
@@ -62,9 +61,9 @@ def open_vault(key_file: Path) -> CredentialVault:
     """The vault whose wrapping key this file holds; a missing file is made, readable by its owner alone."""
     if not key_file.exists():
         durable.make_folder(key_file.parent)
-        durable.write_atomic(key_file, _encode(secrets.token_bytes(_KEY_BYTES)).encode(), mode=0o600)
+        durable.write_atomic(key_file, base64url.encode(secrets.token_bytes(_KEY_BYTES)).encode(), mode=0o600)
     try:
-        return CredentialVault(_decode(key_file.read_text(encoding="ascii").strip()))
+        return CredentialVault(base64url.decode(key_file.read_text(encoding="ascii").strip()))
     except ValueError:
         raise VmsError(
             ErrorKind.CONFIGURATION,
@@ -76,20 +75,12 @@ def open_vault(key_file: Path) -> CredentialVault:
 
 def _encrypt(cipher: AESGCM, secret: bytes, owner: str) -> str:
     nonce = secrets.token_bytes(_NONCE_BYTES)
-    return _encode(nonce + cipher.encrypt(nonce, secret, owner.encode()))
+    return base64url.encode(nonce + cipher.encrypt(nonce, secret, owner.encode()))
 
 
 def _decrypt(cipher: AESGCM, text: str, owner: str) -> bytes:
-    data = _decode(text)
+    data = base64url.decode(text)
     return cipher.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], owner.encode())
-
-
-def _encode(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
-
-
-def _decode(text: str) -> bytes:
-    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
 
 
 def _unreadable(owner: str, detail: str) -> VmsError:

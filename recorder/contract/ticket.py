@@ -9,7 +9,6 @@ unpadded base64url; the payload is canonical JSON, the signature Ed25519 (RFC 80
 
 from __future__ import annotations
 
-import base64
 import binascii
 import json
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from recorder.contract.assignment import StreamRole
+from vms.base import base64url
 from vms.base.clock import NS_PER_SECOND, Clock
 from vms.base.errors import ErrorKind, VmsError
 
@@ -80,7 +80,7 @@ class VerifiedTicket:
 def sign_ticket(claims: TicketClaims, key: Ed25519PrivateKey) -> MediaTicket:
     """The signed text of these claims."""
     payload = json.dumps(asdict(claims), separators=(",", ":"), sort_keys=True).encode()
-    text = f"{_encode(payload)}.{_encode(key.sign(payload))}"
+    text = f"{base64url.encode(payload)}.{base64url.encode(key.sign(payload))}"
     return MediaTicket(text, claims.expires_at_ns)
 
 
@@ -117,7 +117,7 @@ def _split(text: str) -> tuple[bytes, bytes]:
     if not dot:
         raise _refused("ticket.malformed", "no signature part")
     try:
-        return _decode(payload), _decode(signature)
+        return base64url.decode(payload), base64url.decode(signature)
     except (binascii.Error, ValueError):
         raise _refused("ticket.malformed", "not base64url") from None
 
@@ -144,11 +144,3 @@ def _refused(code: str, detail: str) -> VmsError:
         hint="Rouvrez la caméra depuis la console.",
         detail=detail,
     )
-
-
-def _encode(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
-
-
-def _decode(text: str) -> bytes:
-    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)

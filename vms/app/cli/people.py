@@ -19,7 +19,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from vms.app.cli.place import ConfigOption, DataOption, installation
+from vms.app.cli.place import ConfigOption, DataOption, JsonOption, installation
 from vms.base.clock import NS_PER_SECOND, SystemClock
 from vms.base.errors import ErrorKind, VmsError
 from vms.base.log import configure_logging
@@ -95,7 +95,7 @@ def create(
 
 @app.command("list")
 def list_people(
-    as_json: Annotated[bool, typer.Option("--json", help="Écrit du JSON, pour un programme.")] = False,
+    as_json: JsonOption = False,
     config: ConfigOption = None,
     data: DataOption = None,
 ) -> None:
