@@ -6,6 +6,8 @@ from collections.abc import Collection
 from typing import Protocol
 
 from recorder.contract.assignment import CameraAssignment
+from recorder.contract.capacity import DiskCapacity
+from recorder.contract.hold import HeldRange, Hold, HoldRelease
 from recorder.contract.status import StreamStatus
 from recorder.contract.timeline import Timeline
 
@@ -24,3 +26,15 @@ class RecorderNode(Protocol):
 
     async def revoke(self, session_ids: Collection[str]) -> None:
         """End these viewing sessions now, and refuse their tickets from now on."""
+
+    async def place_hold(self, hold: Hold) -> HeldRange:
+        """Keep this range until the hold ends; durable when it returns, and the same again when repeated."""
+
+    async def release_hold(self, release: HoldRelease) -> None:
+        """Let go of a hold; what its retention no longer covers is erased. not_found for one that is not there."""
+
+    async def holds(self) -> list[HeldRange]:
+        """Every hold in force at this node."""
+
+    async def capacity(self) -> list[DiskCapacity]:
+        """Every disk of this node, dead ones included."""
