@@ -222,7 +222,7 @@ class _SegmentJob:
                 log.warning("segment closed without its index", segment_id=growing.segment_id, error=repr(refused))
             file.settle()
             stored = close_segment(self._store.settings.folder, self._store.index, self._stored(file.size, file.digest))
-            self._store.newest[growing.camera_id] = (stored.end_ns, stored.run, stored.digest)
+            self._store.newest[growing.camera_id] = (stored.end_ns, stored.run, stored.chained_digest)
             self._store.index.move_gap(growing.camera_id, stored.end_ns)
         except (OSError, sqlite3.Error) as refused:
             log.error("segment left open for the next start", segment_id=growing.segment_id, error=repr(refused))

@@ -108,4 +108,4 @@ def _examine_chain(segments: list[StoredSegment]) -> Iterator[Finding]:
         digests = known.setdefault(segment.camera_id, {segment.previous_digest, NO_DIGEST})
         if segment.previous_digest not in digests:
             yield Finding("broken_chain", segment.file)
-        digests.add(segment.digest)
+        digests.add(segment.chained_digest)

@@ -30,7 +30,9 @@ class Index:
         """Note that this segment's file may exist from now on; nothing happens when that is noted already."""
         with self._transaction():
             self.connection.execute(
-                "INSERT OR IGNORE INTO open_segment VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                """INSERT OR IGNORE INTO open_segment (id, camera, run, start_ns, previous_digest, video,
+                       uncertainty_ms, time_source, camera_offset_ms, camera_clock)
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
                 (
                     packed_id(segment.segment_id),
                     self._camera(segment.camera_id),
@@ -40,6 +42,8 @@ class Index:
                     self._video(segment.video),
                     segment.uncertainty_ms,
                     segment.time_source,
+                    segment.camera_offset_ms,
+                    segment.camera_clock,
                 ),
             )
 
@@ -188,7 +192,8 @@ class Index:
             return
         self.connection.execute(
             """INSERT INTO segment (id, camera, run, start_ns, end_ns, size_bytes, digest, previous_digest, video,
-                                    uncertainty_ms, time_source) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                                    uncertainty_ms, time_source, chain_digest, camera_offset_ms, camera_clock)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
             (
                 packed,
                 self._camera(segment.camera_id),
@@ -201,6 +206,9 @@ class Index:
                 self._video(segment.video),
                 segment.uncertainty_ms,
                 segment.time_source,
+                segment.chain_digest,
+                segment.camera_offset_ms,
+                segment.camera_clock,
             ),
         )
 

@@ -20,12 +20,14 @@ a second, LAW-38), less than a second that would need a cause."""
 
 _SEGMENT = """
     SELECT s.id, c.camera_id, s.run, s.start_ns, s.end_ns, s.size_bytes, s.digest, s.previous_digest,
-           v.codec, v.codec_string, v.width, v.height, s.uncertainty_ms, s.time_source
+           v.codec, v.codec_string, v.width, v.height, s.uncertainty_ms, s.time_source,
+           s.chain_digest, s.camera_offset_ms, s.camera_clock
     FROM segment s JOIN camera c ON c.number = s.camera JOIN video v ON v.number = s.video
 """
 _OPEN = """
     SELECT s.id, c.camera_id, s.run, s.start_ns, s.start_ns, 0, x'', s.previous_digest,
-           v.codec, v.codec_string, v.width, v.height, s.uncertainty_ms, s.time_source
+           v.codec, v.codec_string, v.width, v.height, s.uncertainty_ms, s.time_source,
+           NULL, s.camera_offset_ms, s.camera_clock
     FROM open_segment s JOIN camera c ON c.number = s.camera JOIN video v ON v.number = s.video
 """
 
@@ -95,9 +97,10 @@ def knows(connection: sqlite3.Connection, camera_id: str) -> bool:
 
 
 def newest_ends(connection: sqlite3.Connection) -> dict[str, tuple[int, int, bytes]]:
-    """`(end_ns, run, digest)` of the segment of each camera that was closed last."""
+    """`(end_ns, run, chained digest)` of the newest segment of each camera."""
     rows = connection.execute(
-        """SELECT c.camera_id, s.end_ns, s.run, s.digest FROM camera c JOIN segment s ON s.number = (
+        """SELECT c.camera_id, s.end_ns, s.run, coalesce(s.chain_digest, s.digest)
+           FROM camera c JOIN segment s ON s.number = (
                SELECT number FROM segment WHERE camera = c.number ORDER BY start_ns DESC, number DESC LIMIT 1)"""
     )
     return {camera_id: (end_ns, run, digest) for camera_id, end_ns, run, digest in rows}
@@ -125,7 +128,7 @@ def joined(spans: Iterable[RecordedSpan], tolerance_ns: int = JOIN_TOLERANCE_NS)
     return tuple(whole)
 
 
-_Row = tuple[bytes, str, int, int, int, int, bytes, bytes, str, str, int, int, int, str]
+_Row = tuple[bytes, str, int, int, int, int, bytes, bytes, str, str, int, int, int, str, bytes | None, int | None, str]
 
 
 def _segment(row: _Row, *, still_open: bool = False) -> StoredSegment:
@@ -142,4 +145,7 @@ def _segment(row: _Row, *, still_open: bool = False) -> StoredSegment:
         uncertainty_ms=row[12],
         time_source=row[13],
         open=still_open,
+        chain_digest=row[14],
+        camera_offset_ms=row[15],
+        camera_clock=row[16],
     )

@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from recorder.store.segment import StoredSegment, VideoFormat
@@ -119,19 +119,7 @@ def complete(path: Path, description: Description) -> StoredSegment:
 
 def sealed(path: Path, segment: StoredSegment) -> StoredSegment:
     """The segment with the size and digest of its file. Raises OSError."""
-    return StoredSegment(
-        segment_id=segment.segment_id,
-        camera_id=segment.camera_id,
-        run=segment.run,
-        start_ns=segment.start_ns,
-        end_ns=segment.end_ns,
-        size_bytes=path.stat().st_size,
-        digest=digest_of(path),
-        previous_digest=segment.previous_digest,
-        video=segment.video,
-        uncertainty_ms=segment.uncertainty_ms,
-        time_source=segment.time_source,
-    )
+    return replace(segment, size_bytes=path.stat().st_size, digest=digest_of(path))
 
 
 def _segment(head: SegmentHead, header: SegmentHeader, fragments: tuple[FragmentIndexEntry, ...]) -> StoredSegment:
@@ -149,4 +137,6 @@ def _segment(head: SegmentHead, header: SegmentHeader, fragments: tuple[Fragment
         video=VideoFormat(video.codec, video.codec_string, video.width, video.height),
         uncertainty_ms=header.trust.uncertainty_ms,
         time_source=str(header.trust.source),
+        camera_offset_ms=header.camera_time.offset_ms,
+        camera_clock=str(header.camera_time.source),
     )

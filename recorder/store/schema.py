@@ -11,7 +11,7 @@ import sqlite3
 from pathlib import Path
 
 INDEX_NAME = "index.sqlite"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUES = {letter: value for value, letter in enumerate(_ALPHABET)}
@@ -48,7 +48,10 @@ CREATE TABLE IF NOT EXISTS segment (
     previous_digest BLOB NOT NULL,
     video INTEGER NOT NULL REFERENCES video,
     uncertainty_ms INTEGER NOT NULL,
-    time_source TEXT NOT NULL
+    time_source TEXT NOT NULL,
+    chain_digest BLOB,
+    camera_offset_ms INTEGER,
+    camera_clock TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX IF NOT EXISTS segment_by_time ON segment (camera, start_ns);
 CREATE TABLE IF NOT EXISTS open_segment (
@@ -59,7 +62,9 @@ CREATE TABLE IF NOT EXISTS open_segment (
     previous_digest BLOB NOT NULL,
     video INTEGER NOT NULL REFERENCES video,
     uncertainty_ms INTEGER NOT NULL,
-    time_source TEXT NOT NULL
+    time_source TEXT NOT NULL,
+    camera_offset_ms INTEGER,
+    camera_clock TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS garbage (
     id BLOB PRIMARY KEY,
@@ -79,6 +84,17 @@ CREATE INDEX IF NOT EXISTS gap_by_time ON gap (camera, start_ns);
 CREATE INDEX IF NOT EXISTS gap_open ON gap (camera) WHERE end_ns IS NULL;
 """
 
+_UPGRADES: dict[int, tuple[str, ...]] = {
+    1: (
+        "ALTER TABLE segment ADD COLUMN chain_digest BLOB",
+        "ALTER TABLE segment ADD COLUMN camera_offset_ms INTEGER",
+        "ALTER TABLE segment ADD COLUMN camera_clock TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE open_segment ADD COLUMN camera_offset_ms INTEGER",
+        "ALTER TABLE open_segment ADD COLUMN camera_clock TEXT NOT NULL DEFAULT ''",
+    ),
+}
+"""What brings an index of that version to the next one, in one transaction. Rows are not rewritten."""
+
 
 def connect_to_write(path: Path) -> sqlite3.Connection:
     """The one connection that changes the index. Every commit is on the disk before it returns.
@@ -90,14 +106,31 @@ def connect_to_write(path: Path) -> sqlite3.Connection:
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "cache_size = -8000"):
             connection.execute(f"PRAGMA {pragma}")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version not in {0, SCHEMA_VERSION}:
+        if not 0 <= version <= SCHEMA_VERSION:
             raise sqlite3.DatabaseError(f"index of version {version}, this program knows {SCHEMA_VERSION}")
+        if version:
+            _upgrade(connection, version)
         connection.executescript(_TABLES)
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _upgrade(connection: sqlite3.Connection, version: int) -> None:
+    """One transaction a version: a process that ends in between leaves the index at one that is known."""
+    for known in range(version, SCHEMA_VERSION):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for statement in _UPGRADES[known]:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {known + 1}")
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
 
 
 def connect_to_read(path: Path) -> sqlite3.Connection:

@@ -29,6 +29,10 @@ class StoredSegment:
 
     While `open`, `end_ns` is the last instant known to be readable, `size_bytes` and `digest` are not settled yet (0
     and empty), and the file grows; its whole fragments may be read at any time.
+
+    `chain_digest` is the digest that the next segment refers to; None when that is `digest`, as it is for every segment
+    but one that was trimmed for a hold. `camera_offset_ms` is how far the camera's own clock was ahead of the server
+    when the segment began, None where that was not measured; `camera_clock` says by what it is known (LAW-39).
     """
 
     segment_id: str
@@ -43,6 +47,14 @@ class StoredSegment:
     uncertainty_ms: int
     time_source: str
     open: bool = False
+    chain_digest: bytes | None = None
+    camera_offset_ms: int | None = None
+    camera_clock: str = ""
+
+    @property
+    def chained_digest(self) -> bytes:
+        """The digest by which the camera's next segment names this one (LAW-40)."""
+        return self.digest if self.chain_digest is None else self.chain_digest
 
     @property
     def file(self) -> str:

@@ -11,6 +11,8 @@ from vms.media.access_unit import Codec
 from vms.media.errors import MediaError, MediaErrorCode
 from vms.media.fmp4 import (
     NO_DIGEST,
+    CameraTime,
+    CameraTimeSource,
     FragmentIndexEntry,
     SampleInfo,
     SegmentHeader,
@@ -54,6 +56,9 @@ headers = st.builds(
     trust=st.builds(TimeTrust, st.sampled_from(TimeSource), st.integers(0, 0xFFFF_FFFF)),
     previous_digest=st.binary(min_size=32, max_size=32),
     place=st.text(max_size=60),
+    camera_time=st.builds(
+        CameraTime, st.sampled_from(CameraTimeSource), st.none() | st.integers(-(2**63) + 1, 2**63 - 1)
+    ),
 )
 
 
@@ -129,9 +134,26 @@ def test_a_cut_segment_header_is_an_error_and_a_foreign_box_is_none(header: Segm
     assert parse_segment_header(bytes(len(content))) is None
 
 
+def test_a_segment_header_of_the_first_version_is_still_read():
+    written = bytes.fromhex(
+        "0000009975756964b6d0c1a25f7e4a5c9e0d766d732d736701000000000718867251edfa00000000000c0707070707070707070707070707"
+        "070707070707070707070707070707070707001e7365672d3030303030303030303030303030303030303030303030303031001e63616d2d"
+        "3030303030303030303030303030303030303030303030303031000d323732323920c3897672657578"
+    )
+    assert parse_segment_header(written[8:]) == SegmentHeader(
+        "seg-00000000000000000000000001",
+        "cam-00000000000000000000000001",
+        7,
+        1_767_225_600 * 10**9,
+        TimeTrust(TimeSource.SENDER_REPORT, 12),
+        b"\7" * 32,
+        "27229 Évreux",
+    )
+
+
 def test_a_segment_header_of_a_later_version_is_refused():
     content = bytearray(segment_header_box(SegmentHeader("s", "c", 1, 2, TimeTrust(TimeSource.ARRIVAL, 3)))[8:])
-    content[16] = 2
+    content[16] = 3
     with pytest.raises(MediaError):
         parse_segment_header(bytes(content))
 

@@ -22,7 +22,10 @@ from vms.media.fmp4.reader import (
 )
 from vms.media.fmp4.sample_entry import SampleEntry, video_parameters
 from vms.media.fmp4.segment_header import (
+    NO_CAMERA_TIME,
     NO_DIGEST,
+    CameraTime,
+    CameraTimeSource,
     SegmentHeader,
     TimeSource,
     TimeTrust,
@@ -32,8 +35,11 @@ from vms.media.fmp4.segment_header import (
 from vms.media.fmp4.timing import DecodeTime, DecodeTimer
 
 __all__ = [
+    "NO_CAMERA_TIME",
     "NO_DIGEST",
     "TIMESCALE_90K",
+    "CameraTime",
+    "CameraTimeSource",
     "DecodeTime",
     "DecodeTimer",
     "Fragment",

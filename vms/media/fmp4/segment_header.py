@@ -5,7 +5,8 @@ it shows, since when, how far that instant may be trusted (LAW-39), and which fi
 
 Layout after the 16 bytes of the kind: version (1 byte), time source (1), run (4), start UTC ns (8), uncertainty ms
 (4), SHA-256 of the previous segment's file (32, zeroes for the first), then three texts, each behind its length
-(2 bytes): segment id, camera id, place. Big-endian.
+(2 bytes): segment id, camera id, place. Version 2 adds the camera's own clock: what is known of it (1 byte), and how
+many milliseconds it is ahead of the server (8). Big-endian; both versions are read.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ DIGEST_BYTES: Final = 32
 NO_DIGEST: Final = bytes(DIGEST_BYTES)
 MAX_TEXT_BYTES: Final = 512
 
-_VERSION = 1
+_VERSION = 2
 _FIXED = struct.Struct(">BBIqI32s")
 _LENGTH = struct.Struct(">H")
+_CAMERA_TIME = struct.Struct(">Bq")
+_UNMEASURED = -(1 << 63)
 
 
 class TimeSource(StrEnum):
@@ -35,7 +38,28 @@ class TimeSource(StrEnum):
     UNKNOWN = "unknown"
 
 
+class CameraTimeSource(StrEnum):
+    """What is known of the camera's own clock."""
+
+    UNKNOWN = ""
+    SENDER_REPORT = "sender_report"
+    UNSET = "unset"
+    """Its sender reports bear no time of day: its clock was never set (RFC 3550, clause 6.4.1)."""
+
+
 _SOURCES = tuple(TimeSource)
+_CAMERA_SOURCES = tuple(CameraTimeSource)
+
+
+@dataclass(frozen=True, slots=True)
+class CameraTime:
+    """The camera's own clock when a segment began: camera minus server; None where it was not measured (LAW-39)."""
+
+    source: CameraTimeSource = CameraTimeSource.UNKNOWN
+    offset_ms: int | None = None
+
+
+NO_CAMERA_TIME: Final = CameraTime()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +85,7 @@ class SegmentHeader:
     trust: TimeTrust
     previous_digest: bytes = NO_DIGEST
     place: str = ""
+    camera_time: CameraTime = NO_CAMERA_TIME
 
 
 def segment_header_box(header: SegmentHeader) -> bytes:
@@ -76,7 +101,7 @@ def segment_header_box(header: SegmentHeader) -> bytes:
         header.previous_digest,
     )
     texts = [_text(value) for value in (header.segment_id, header.camera_id, header.place)]
-    return box(b"uuid", SEGMENT_HEADER_UUID, fixed, *texts)
+    return box(b"uuid", SEGMENT_HEADER_UUID, fixed, *texts, _camera_time(header.camera_time))
 
 
 def parse_segment_header(content: bytes) -> SegmentHeader | None:
@@ -89,7 +114,7 @@ def parse_segment_header(content: bytes) -> SegmentHeader | None:
     if len(content) < 16 + _FIXED.size:
         raise malformed("segment header is cut")
     version, source, run, start_ns, uncertainty_ms, previous = _FIXED.unpack_from(content, 16)
-    if version != _VERSION or source >= len(_SOURCES):
+    if version not in {1, _VERSION} or source >= len(_SOURCES):
         raise malformed(f"segment header of version {version}, time source {source}")
     texts: list[str] = []
     offset = 16 + _FIXED.size
@@ -108,7 +133,22 @@ def parse_segment_header(content: bytes) -> SegmentHeader | None:
         trust=TimeTrust(_SOURCES[source], uncertainty_ms),
         previous_digest=previous,
         place=texts[2],
+        camera_time=_parse_camera_time(content, offset) if version > 1 else NO_CAMERA_TIME,
     )
+
+
+def _camera_time(time: CameraTime) -> bytes:
+    offset_ms = _UNMEASURED if time.offset_ms is None else time.offset_ms
+    return _CAMERA_TIME.pack(_CAMERA_SOURCES.index(time.source), offset_ms)
+
+
+def _parse_camera_time(content: bytes, offset: int) -> CameraTime:
+    if len(content) < offset + _CAMERA_TIME.size:
+        raise malformed("the camera's clock in the segment header is cut")
+    source, offset_ms = _CAMERA_TIME.unpack_from(content, offset)
+    if source >= len(_CAMERA_SOURCES):
+        raise malformed(f"source {source} of the camera's clock")
+    return CameraTime(_CAMERA_SOURCES[source], None if offset_ms == _UNMEASURED else offset_ms)
 
 
 def _text(value: str) -> bytes:
