@@ -67,9 +67,14 @@ class LogKey:
         """The four bytes that a signature line starts with."""
         return _key_id(self.name, self.raw)
 
+    @property
+    def short_text(self) -> str:
+        """The `vkey` line without the name: what an entry says of a key."""
+        return f"{self.key_id.hex()}+{base64.b64encode(_ED25519 + self.raw).decode()}"
+
     def text(self) -> str:
         """The `vkey` line."""
-        return f"{self.name}+{self.key_id.hex()}+{base64.b64encode(_ED25519 + self.raw).decode()}"
+        return f"{self.name}+{self.short_text}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,10 @@ class SigningKey:
         self._private_key = private_key
         self.log_key = LogKey(name, private_key.public_key())
         self._prefix = self.log_key.key_id
+
+    def sign_statement(self, statement: bytes) -> bytes:
+        """The signature of a statement that is no checkpoint; its first line says what it is."""
+        return self._private_key.sign(statement)
 
     def sign(self, checkpoint: Checkpoint) -> bytes:
         """The signed note of a checkpoint."""

@@ -76,6 +76,7 @@ class EventKind(StrEnum):
     LOG_STARTED = "log.started"
     LOG_CLOCK_STEPPED = "log.clock_stepped"
     LOG_EXPIRED = "log.expired"
+    LOG_KEY_CHANGED = "log.key_changed"
 
     @property
     def control(self) -> bool:
@@ -107,8 +108,11 @@ CATALOGUE: dict[EventKind, _Kind] = {
     EventKind.LOG_STARTED: _before(_OP.TECHNICAL, "version", "recovered", "dropped"),
     EventKind.LOG_CLOCK_STEPPED: _before(_OP.TECHNICAL, "from", "to"),
     EventKind.LOG_EXPIRED: _before(_OP.ERASURE, "before_ns", "controller", "count"),
+    EventKind.LOG_KEY_CHANGED: _before(_OP.TECHNICAL, "from", "to", "signature", "acceptance"),
 }
-_CONTROL = frozenset({EventKind.LOG_STARTED, EventKind.LOG_CLOCK_STEPPED, EventKind.LOG_EXPIRED})
+_CONTROL = frozenset(
+    {EventKind.LOG_STARTED, EventKind.LOG_CLOCK_STEPPED, EventKind.LOG_EXPIRED, EventKind.LOG_KEY_CHANGED}
+)
 
 
 @dataclass(frozen=True, slots=True)

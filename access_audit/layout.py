@@ -11,8 +11,31 @@ folder serves the log to any client of that format. The rest is ours.
     payload/<number>         salts and payloads of 256 entries; the only thing that expiry rewrites
     sequence/<first index>   batches on their way into the tiles; the durable act that a receipt stands for
     index.sqlite             the journal's index, rebuilt from the rest whenever it is missing or does not fit
+    anchors/…                what others attest of the log; missing without harm, but never wrong
 
-Source: c2sp.org/tlog-tiles.
+Anchors. Each is about a checkpoint *text*: the three lines origin, size, root, without signatures, final newline
+included. Whoever has the tiles can make that text again for any size, so nothing else is kept beside an anchor.
+
+    anchors/timestamps/<size>-<authority>.tsr   RFC 3161 response over SHA-256 of the text; DER, certificates inside
+    anchors/authorities/<authority>.pem         certificates that end the chain of an authority's signature
+    anchors/cosigned/<size>                     the log's signed note with cosignature lines of witnesses added to it
+    anchors/witnesses/<name>.pub                the witness's key: a vkey line with signature type 0x04
+
+The last two of each pair only say whom the log itself names; an auditor gives the verifier his own.
+
+Keys. `log.pub` holds the newest key. A hand-over is an entry `log.key_changed` (see `handover.py`) at some index h:
+checkpoints of a size up to h are signed by the old key, larger ones by the new one. While readers change over, the
+larger ones carry the old key's signature as well. The origin stays.
+
+Spools. The leaf of an entry that a node delivered keeps `{"id", "sequence", "chain"}` for ever: the spool, the entry's
+number in it from 1, and the hash chain over the commitments up to and with it. Nothing of the node's file is needed to
+see that an entry is missing, was put in, moved or delivered twice.
+
+Expiry. E1. The entry `log.expired` is durable before a payload is erased; `before_ns` bounds the writer's instants,
+`controller` is `*` or the `authority` that the payloads name. E2. Payloads are then erased by rising index, salts with
+them, never those of `log.*`; a crash leaves a tail that the next start erases, within a day. Leaves and tiles stay (A3).
+
+Source: c2sp.org/tlog-tiles, c2sp.org/tlog-cosignature, RFC 3161.
 """
 
 from __future__ import annotations
@@ -30,6 +53,10 @@ ENTRIES = "entries"
 PAYLOADS = "payload"
 SEQUENCE = "sequence"
 INDEX = "index.sqlite"
+TIMESTAMPS = "anchors/timestamps"
+AUTHORITIES = "anchors/authorities"
+COSIGNED = "anchors/cosigned"
+WITNESSES = "anchors/witnesses"
 
 
 def number_path(number: int) -> str:
@@ -45,6 +72,16 @@ def tile_path(level: int | str, number: int, width: int = TILE_WIDTH) -> Path:
     """The relative path of a tile, or of an entry bundle for level `entries`; partial when `width` is below 256."""
     partial = "" if width == TILE_WIDTH else f".p/{width}"
     return Path(TILES, str(level), number_path(number) + partial)
+
+
+def timestamp_path(size: int, authority: str) -> Path:
+    """The relative path of the time-stamp of a checkpoint; `authority` is a short name of [a-z0-9.-]."""
+    return Path(TIMESTAMPS, f"{size}-{authority}.tsr")
+
+
+def cosigned_path(size: int) -> Path:
+    """The relative path of a cosigned checkpoint."""
+    return Path(COSIGNED, str(size))
 
 
 def payload_path(number: int) -> Path:

@@ -37,6 +37,7 @@ KINDS: dict[EventKind, str] = {
     EventKind.LOG_STARTED: "Journal démarré",
     EventKind.LOG_CLOCK_STEPPED: "Horloge du journal corrigée",
     EventKind.LOG_EXPIRED: "Entrées arrivées à échéance effacées",
+    EventKind.LOG_KEY_CHANGED: "Clé de signature du journal changée",
 }
 
 
