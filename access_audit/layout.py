@@ -33,7 +33,7 @@ see that an entry is missing, was put in, moved or delivered twice.
 
 Expiry. E1. The entry `log.expired` is durable before a payload is erased; `before_ns` bounds the writer's instants,
 `controller` is `*` or the `authority` that the payloads name. E2. Payloads are then erased by rising index, salts with
-them, never those of `log.*`; a crash leaves a tail that the next start erases, within a day. Leaves and tiles stay (A3).
+them, never those of `log.*`; what a crash leaves is erased at the next start, within a day. Leaves and tiles stay (A3).
 
 Source: c2sp.org/tlog-tiles, c2sp.org/tlog-cosignature, RFC 3161.
 """
