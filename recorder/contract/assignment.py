@@ -15,12 +15,20 @@ class StreamRole(StrEnum):
     SUB = "sub"
 
 
+class StreamTransport(StrEnum):
+    """How a camera sends RTP: over its RTSP connection, or over UDP where it can do nothing else."""
+
+    TCP = "tcp"
+    UDP = "udp"
+
+
 @dataclass(frozen=True, slots=True)
 class StreamAddress:
     """Where one stream is fetched: `rtsp://` or `rtsps://`, without credentials in the address."""
 
     role: StreamRole
     url: str
+    transport: StreamTransport = StreamTransport.TCP
 
 
 @dataclass(frozen=True, slots=True)

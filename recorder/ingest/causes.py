@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from recorder.contract.assignment import StreamTransport
 from recorder.contract.timeline import GapCause
 
 
@@ -21,6 +22,7 @@ class Cause(StrEnum):
     TLS_PIN_MISMATCH = "tls_pin_mismatch"
     NOT_AUTHORISED = "not_authorised"
     DISK_FULL = "disk_full"
+    READER_UNAVAILABLE = "reader_unavailable"
     INTERNAL = "internal"
 
 
@@ -29,6 +31,7 @@ _GAP_CAUSES = {
     Cause.TIMEOUT: GapCause.LINK,
     Cause.NOT_AUTHORISED: GapCause.AUTHORISATION,
     Cause.DISK_FULL: GapCause.DISK,
+    Cause.READER_UNAVAILABLE: GapCause.RECORDER,
     Cause.INTERNAL: GapCause.RECORDER,
 }
 
@@ -45,3 +48,11 @@ class IngestError(Exception):
         super().__init__(f"{cause}: {detail}")
         self.cause = cause
         self.detail = detail
+
+
+class ForeignStreamError(IngestError):
+    """The camera answers well, yet what it sends is not for the native path; the reader may have it by `transport`."""
+
+    def __init__(self, cause: Cause, detail: str, transport: StreamTransport) -> None:
+        super().__init__(cause, detail)
+        self.transport = transport

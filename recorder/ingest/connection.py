@@ -19,6 +19,7 @@ import structlog
 
 from recorder.ingest.causes import Cause, IngestError
 from recorder.ingest.session import Phase, RedirectedError, RtspSession, VideoTrack
+from vms.media.access_unit import Codec
 from vms.media.depacketise import Batch, StreamDemuxer
 from vms.media.errors import MediaError
 from vms.media.rtcp import build_receiver_report
@@ -63,6 +64,9 @@ def parse_endpoint(url: str) -> Endpoint:
 class StreamConnection:
     """A playing stream."""
 
+    extra_uncertainty_ms = 0
+    hurried = False
+
     def __init__(self, sock: socket.socket, session: RtspSession, track: VideoTrack, early: bytes) -> None:
         self.socket = sock
         self.keep_alive_s = session.keep_alive_s
@@ -75,6 +79,15 @@ class StreamConnection:
         self._unsent = b""
         report = build_receiver_report(_OUR_SSRC)
         self._receiver_report = InterleavedFrame(track.rtcp_channel, report).encode()
+
+    def fileno(self) -> int:
+        """The descriptor that becomes readable."""
+        return self.socket.fileno()
+
+    @property
+    def codec(self) -> Codec:
+        """What was set up."""
+        return self.track.codec
 
     @property
     def capacity_bytes(self) -> int:

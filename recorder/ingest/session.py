@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from recorder.ingest.causes import Cause, IngestError
+from recorder.contract.assignment import StreamTransport
+from recorder.ingest.causes import Cause, ForeignStreamError, IngestError
 from vms.media.access_unit import Codec, ParameterSets
 from vms.media.errors import MediaError
 from vms.media.rtsp import Headers, RtspMessage, RtspRequest, RtspResponse
@@ -33,6 +34,9 @@ MAX_STALE_ANSWERS = 3
 SHORTEST_KEEP_ALIVE_S = 5.0
 LONGEST_KEEP_ALIVE_S = 30.0
 
+_FOREIGN_ENCODINGS = frozenset({"JPEG", "MP4V-ES"})
+_STATIC_JPEG = 26
+"""The payload type of RFC 3551 that needs no name."""
 _REDIRECTS = frozenset({301, 302, 303, 305, 307, 308})
 _REQUESTS_OF_A_CAMERA = frozenset({"OPTIONS", "GET_PARAMETER", "SET_PARAMETER", "ANNOUNCE"})
 
@@ -171,14 +175,16 @@ class RtspSession:
 
     def _after_setup(self, response: RtspResponse) -> bytes:
         if response.status == 461:
-            raise IngestError(Cause.PROTOCOL, "the camera does not send RTP over the RTSP connection")
+            detail = "the camera does not send RTP over the RTSP connection"
+            raise ForeignStreamError(Cause.PROTOCOL, detail, StreamTransport.UDP)
         self._require_success(response)
         session = parse_session(response.header("Session") or "")
         self._session_id = session.session_id
         self.timeout_s = session.timeout_s
         transport = parse_transport(response.header("Transport") or "RTP/AVP/TCP;unicast")
         if "TCP" not in transport.protocol:
-            raise IngestError(Cause.PROTOCOL, f"the camera answers with transport {transport.protocol[:40]}")
+            detail = f"the camera answers with transport {transport.protocol[:40]}"
+            raise ForeignStreamError(Cause.PROTOCOL, detail, StreamTransport.UDP)
         rtp_channel, rtcp_channel = transport.interleaved or (RTP_CHANNEL, RTCP_CHANNEL)
         track = self._description
         assert track is not None, "SETUP comes after DESCRIBE"
@@ -264,4 +270,6 @@ def _video_track(description: SessionDescription) -> Track:
         if track.codec is not None:
             return track
     names = ", ".join(track.encoding[:20] for track in video) or "no video at all"
+    if any(track.encoding in _FOREIGN_ENCODINGS or track.payload_type == _STATIC_JPEG for track in video):
+        raise ForeignStreamError(Cause.UNSUPPORTED_CODEC, f"the camera offers {names}", StreamTransport.TCP)
     raise IngestError(Cause.UNSUPPORTED_CODEC, f"the camera offers {names}")

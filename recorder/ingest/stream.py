@@ -12,15 +12,19 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import structlog
 
+from recorder.contract.assignment import StreamTransport
 from recorder.contract.status import StreamCondition
 from recorder.hub.hub import StreamHub
 from recorder.ingest.budget import ConnectionBudget
 from recorder.ingest.causes import Cause, IngestError
-from recorder.ingest.connection import StreamConnection, open_stream
+from recorder.ingest.connection import open_stream
+from recorder.ingest.foreign import open_foreign
 from recorder.ingest.pace import SLOTS, Turn, Wheel
+from recorder.ingest.source import PlayingStream, StreamOpener
 from recorder.ingest.timeline import Timeline
 from vms.base.clock import NS_PER_SECOND, Clock
 from vms.base.tasks import Backoff
@@ -47,6 +51,7 @@ class StreamSource:
     link: str
     username: str = ""
     password: str = field(default="", repr=False)
+    transport: StreamTransport = StreamTransport.TCP
 
 
 @dataclass(slots=True)
@@ -76,9 +81,13 @@ class StreamCounters:
 
 
 class IngestMachinery:
-    """What all streams of a shard share: clock, wheel, budget, and the one buffer that every socket is read into."""
+    """What all streams of a shard share: clock, wheel, budget, and the one buffer that every socket is read into.
 
-    def __init__(self, clock: Clock, wheel: Wheel, budget: ConnectionBudget) -> None:
+    `reader_socket` is where the reader of foreign streams listens, None where there is none.
+    """
+
+    def __init__(self, clock: Clock, wheel: Wheel, budget: ConnectionBudget, reader_socket: Path | None = None) -> None:
+        self.reader_socket = reader_socket
         self.clock = clock
         self.wheel = wheel
         self.budget = budget
@@ -95,7 +104,9 @@ class StreamIngest:
         self._hub = hub
         self._machinery = machinery
         self._clock = machinery.clock
-        self._connection: StreamConnection | None = None
+        self._connection: PlayingStream | None = None
+        foreign = self._open_foreign if machinery.reader_socket is not None else None
+        self._opener = StreamOpener(source.transport, self._open_native, foreign, self._names())
         self._turn = Turn()
         self._lost: asyncio.Future[None] | None = None
         self._on_arrival = False
@@ -135,15 +146,15 @@ class StreamIngest:
         connection = self._connection
         if connection is None:
             return
-        wanted = self._hub.watched or self._clock.monotonic_ns() < self._settled_ns
+        wanted = self._hub.watched or connection.hurried or self._clock.monotonic_ns() < self._settled_ns
         if wanted == self._on_arrival:
             return
         loop = asyncio.get_running_loop()
         self._on_arrival = wanted
         if wanted:
-            loop.add_reader(connection.socket.fileno(), self._arrived)
+            loop.add_reader(connection.fileno(), self._arrived)
         else:
-            loop.remove_reader(connection.socket.fileno())
+            loop.remove_reader(connection.fileno())
 
     def visit(self) -> int:
         """The wheel's turn: read, keep alive, notice silence."""
@@ -160,7 +171,7 @@ class StreamIngest:
     async def _once(self, failures: int) -> None:
         source, machinery = self._source, self._machinery
         async with machinery.budget.attempt(source.link, failures):
-            connection = await open_stream(source.url, source.username, source.password, SOCKET_BUFFER_BYTES)
+            connection = await self._opener.open()
         self.counters.connections += 1
         try:
             await asyncio.sleep(FIRST_READ_AFTER_S)
@@ -169,7 +180,16 @@ class StreamIngest:
             self._stop_reading(connection)
             connection.close()
 
-    async def _play(self, connection: StreamConnection) -> None:
+    async def _open_native(self) -> PlayingStream:
+        source = self._source
+        return await open_stream(source.url, source.username, source.password, SOCKET_BUFFER_BYTES)
+
+    async def _open_foreign(self, transport: StreamTransport) -> PlayingStream:
+        source, reader_socket = self._source, self._machinery.reader_socket
+        assert reader_socket is not None, "asked only where there is a reader"
+        return await open_foreign(reader_socket, source.url, source.username, source.password, transport)
+
+    async def _play(self, connection: PlayingStream) -> None:
         now_ns = self._clock.monotonic_ns()
         self._settled_ns = now_ns + SETTLE_NS
         self._last_unit_ns = now_ns
@@ -178,15 +198,15 @@ class StreamIngest:
         self._connection = connection
         self._lost = asyncio.get_running_loop().create_future()
         self.timeline.restart()
-        log.info("stream connected", codec=connection.track.codec, **self._names())
+        log.info("stream connected", codec=connection.codec, **self._names())
         self._machinery.wheel.add(self)
         self._read()
         self.follow_demand()
         await self._lost
 
-    def _stop_reading(self, connection: StreamConnection) -> None:
+    def _stop_reading(self, connection: PlayingStream) -> None:
         if self._on_arrival:
-            asyncio.get_running_loop().remove_reader(connection.socket.fileno())
+            asyncio.get_running_loop().remove_reader(connection.fileno())
             self._on_arrival = False
         self._machinery.wheel.remove(self)
         if self._lost is not None and self._lost.done() and not self._lost.cancelled():
@@ -219,6 +239,9 @@ class StreamIngest:
             now_ns = clock.monotonic_ns()
             self._last_unit_ns = now_ns
             dated = self.timeline.date(batch.access_units, clock.utc_ns(), now_ns)
+            if self._connection is not None and self._connection.extra_uncertainty_ms:
+                for unit in dated:
+                    unit.uncertainty_ms += self._connection.extra_uncertainty_ms
             if self._hub.status.condition is not StreamCondition.LIVE:
                 self._hub.set_status(StreamCondition.LIVE)
             self._hub.publish(dated)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from access_audit.events import EventKind
-from recorder.contract.assignment import CameraAssignment, StreamRole
+from recorder.contract.assignment import CameraAssignment, StreamRole, StreamTransport
 from recorder.contract.status import StreamCondition, StreamStatus
 from recorder.contract.timeline import GapCause
 from recorder.hub.hub import StreamHub
@@ -182,7 +182,8 @@ class CameraWorker:
         assignment = self.assignment
         address = assignment.stream(role)
         url = address.url if address is not None else ""
-        source = StreamSource(url, assignment.commune, assignment.username, assignment.password)
+        transport = address.transport if address is not None else StreamTransport.TCP
+        source = StreamSource(url, assignment.commune, assignment.username, assignment.password, transport)
         hub = StreamHub(assignment.camera_id, role, self._clock)
         ingest = StreamIngest(source, hub, self._services.machinery)
         task = asyncio.create_task(ingest.run(), name=f"stream {assignment.camera_id} {role}")

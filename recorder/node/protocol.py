@@ -16,7 +16,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from recorder.contract.assignment import CameraAssignment, RecordingAuthorisation, StreamAddress, StreamRole
+from recorder.contract.assignment import (
+    CameraAssignment,
+    RecordingAuthorisation,
+    StreamAddress,
+    StreamRole,
+    StreamTransport,
+)
 from recorder.contract.status import StreamCondition, StreamStatus
 from recorder.contract.timeline import Gap, GapCause, RecordedSpan, Timeline
 from vms.base.errors import ErrorKind, VmsError
@@ -205,13 +211,18 @@ def assignment_from_json(values: Mapping[str, Any]) -> CameraAssignment:
             camera_id=str(values["camera_id"]),
             name=str(values["name"]),
             commune=str(values["commune"]),
-            streams=tuple(StreamAddress(StreamRole(one["role"]), str(one["url"])) for one in values["streams"]),
+            streams=tuple(_address(one) for one in values["streams"]),
             authorisation=RecordingAuthorisation(**values["authorisation"]),
             username=str(values["username"]),
             password=str(values["password"]),
         )
     except (KeyError, TypeError) as wrong:
         raise ValueError(f"assignment of an unknown shape: {wrong}") from None
+
+
+def _address(values: Mapping[str, Any]) -> StreamAddress:
+    transport = StreamTransport(values.get("transport", StreamTransport.TCP))  # files of before know no other
+    return StreamAddress(StreamRole(values["role"]), str(values["url"]), transport)
 
 
 def timeline_to_json(timeline: Timeline) -> dict[str, Any]:

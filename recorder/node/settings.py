@@ -13,6 +13,7 @@ class ShardSettings:
     `folder` holds the lock, the index, the media and the assignments; no other process writes there. `socket` is the
     Unix socket of its clients. `segment_seconds` is the length that a segment aims at; below `minimum_free_bytes`
     of free disk nothing more is recorded. A small stream that nobody watches any more is kept for `linger_seconds`.
+    `reader_socket` is where the reader of foreign streams listens, None where there is none.
     """
 
     shard_name: str
@@ -21,3 +22,4 @@ class ShardSettings:
     segment_seconds: int = 60
     minimum_free_bytes: int = 2 << 30
     linger_seconds: float = 30.0
+    reader_socket: Path | None = None

@@ -103,7 +103,7 @@ class Shard:
         self._clock = clock
         self._wheel = Wheel()
         self._journal = ShardJournal(events, settings.shard_name, clock)
-        machinery = IngestMachinery(clock, self._wheel, ConnectionBudget(clock))
+        machinery = IngestMachinery(clock, self._wheel, ConnectionBudget(clock), settings.reader_socket)
         self._services = ShardServices(
             machinery, store, self._journal, settings.segment_seconds, settings.linger_seconds
         )

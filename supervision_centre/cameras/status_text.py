@@ -15,6 +15,8 @@ CAUSES: dict[str, str] = {
     "closed_by_camera": "La caméra a fermé la connexion.",
     "protocol": "La caméra ne respecte pas le protocole.",
     "unsupported_codec": "Le codage vidéo de la caméra n'est pas pris en charge.",
+    "unplayable_codec": "Codec non lisible dans le navigateur : la caméra reste enregistrée.",
+    "reader_unavailable": "Le lecteur des caméras UDP et des anciens codecs ne répond pas.",
     "tls_pin_mismatch": "Le certificat de la caméra a changé : à vérifier sur place.",
     "not_authorised": "Aucune autorisation préfectorale n'est en vigueur.",
     "disk_full": "Le disque de l'enregistreur est plein.",

@@ -21,6 +21,7 @@ _DETAILS = {
     "closed_by_camera": "connexion fermée par la caméra",
     "protocol": "dialogue non conforme",
     "unsupported_codec": "codage vidéo non pris en charge",
+    "reader_unavailable": "lecteur des caméras UDP et des anciens codecs arrêté",
     "tls_pin_mismatch": "certificat de la caméra changé",
     "not_authorised": "aucune autorisation en vigueur",
     "disk_full": "espace disque insuffisant",

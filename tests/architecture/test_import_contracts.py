@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ PLANTED = {
     "recorder-by-contract": ("supervision_centre/live/__init__.py", "import recorder.store"),
     "cameras-by-contract": ("supervision_centre/live/__init__.py", "import cameras.inventory"),
     "recording-without-luxury": ("recorder/store/__init__.py", "import sqlalchemy"),
+    "decoder-alone": ("recorder/decoding/__init__.py", "import recorder.store"),
     "verifier-alone": ("access_audit/verify/__init__.py", "import vms.base.clock"),
     "media-is-pure": ("vms/media/rtp.py", "import structlog"),
     "simulator-is-not-product": ("recorder/ingest/__init__.py", "import cameras.simulator"),
@@ -43,14 +45,28 @@ def _lint(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_every_package_of_the_recorder_but_the_decoders_is_kept_from_them():
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    kept = next(each for each in contracts if each["id"] == "recording-without-luxury")["source_modules"]
+    packages = {f"recorder.{init.parent.name}" for init in (ROOT / "recorder").glob("*/__init__.py")}
+    assert packages - set(kept) == {"recorder.decoding"}
+
+
 def test_every_contract_is_kept():
     result = _lint(ROOT)
     assert result.returncode == 0, result.stdout[-3000:]
 
 
-@pytest.mark.parametrize("contract", PLANTED)
-def test_a_planted_violation_is_caught(contract: str, copied_source: Path):
-    relative, line = PLANTED[contract]
+@pytest.mark.parametrize(
+    ("contract", "relative", "line"),
+    [
+        *((contract, *planted) for contract, planted in PLANTED.items()),
+        ("recording-without-luxury", "recorder/ingest/__init__.py", "import av"),
+        ("recording-without-luxury", "recorder/live/__init__.py", "import recorder.decoding.forking"),
+        ("recording-without-luxury", "vms/app/processes/shard.py", "import recorder.decoding"),
+    ],
+)
+def test_a_planted_violation_is_caught(contract: str, relative: str, line: str, copied_source: Path):
     module = copied_source / relative
     original = module.read_text(encoding="utf-8")
     module.write_text(original + f"\n{line}\n", encoding="utf-8")

@@ -3,6 +3,7 @@
 Rules
 - An access unit holds every NAL unit that the camera sent, in order, each behind its length (4 bytes, big-endian):
   the sample format of ISO/IEC 14496-15. Bytes pass through untouched; nothing is decoded, added or stripped.
+  Codecs without NAL units: the coded picture as it came.
 - Time is the camera's 90 kHz RTP time stamp, unwrapped to an integer that never wraps (presentation time; access
   units come in decoding order, so it may step back where the camera uses B pictures).
 - `ParameterSets` is compared by identity on the hot path: the same object while nothing changed.
@@ -19,17 +20,34 @@ RTP_CLOCK_HZ = 90_000
 
 
 class Codec(StrEnum):
-    """The video codecs of the native path."""
+    """The video codecs that are recorded: the first two by the native path, the others through the reader alone.
+
+    No browser plays the last two; they are recorded, exported and decoded to stills all the same.
+    """
 
     H264 = "h264"
     H265 = "h265"
+    MPEG4 = "mpeg4"
+    MJPEG = "mjpeg"
+
+    @property
+    def has_nal_units(self) -> bool:
+        """Whether a sample is NAL units behind their lengths; other samples are the coded picture as it came."""
+        return self in {Codec.H264, Codec.H265}
+
+    @property
+    def plays_in_browsers(self) -> bool:
+        """Whether Media Source Extensions may take it."""
+        return self.has_nal_units
 
 
 @dataclass(frozen=True, slots=True)
 class ParameterSets:
     """The parameter sets in force, as NAL units (header included, no start code, emulation prevention kept).
 
-    `vps` is empty for H.264.
+    `vps` is empty for H.264. For MPEG-4 Part 2, `sps` is the decoder configuration (ISO/IEC 14496-2, everything before
+    the first picture) and nothing else is set; for Motion JPEG, which has no such thing, it is width and height as two
+    16-bit numbers, big-endian.
     """
 
     codec: Codec

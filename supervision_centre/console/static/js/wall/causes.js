@@ -9,6 +9,8 @@ const SENTENCES = {
   closed_by_camera: "La caméra a coupé la liaison.",
   protocol: "La caméra envoie des données non conformes.",
   unsupported_codec: "Le format d’image de la caméra n’est pas pris en charge.",
+  unplayable_codec: "Codec non lisible dans le navigateur\u202f: la caméra reste enregistrée.",
+  reader_unavailable: "Le lecteur des caméras UDP et des anciens codecs ne répond pas.",
   tls_pin_mismatch: "L’identité de la caméra a changé\u202f: liaison refusée par sécurité.",
   not_authorised: "L’autorisation préfectorale de cette caméra n’est pas en vigueur.",
   disk_full: "L’enregistreur n’a plus de place.",
