@@ -25,6 +25,7 @@ from vms.media.mp4_file import Mp4Sample, read_track
 from vms.media.packetise import AccessUnitPlan, plan_access_unit
 
 PAYLOAD_TYPE = 96
+JPEG_PAYLOAD_TYPE = 26
 PLAN_CACHE_BYTES = 96 * 1024 * 1024
 _MOST_FRAMES_COUNTED = 1_000
 
@@ -57,7 +58,7 @@ class Film:
     def load(cls, path: Path) -> Film:
         """Open a film. Blocks on the disk.
 
-        Raises VmsError(INVALID_INPUT) when the file is absent or holds no H.264 or H.265 track that can be looped.
+        Raises VmsError(INVALID_INPUT) when the file is absent or holds no video track that can be looped.
         """
         try:
             with path.open("rb") as file:
@@ -68,7 +69,9 @@ class Film:
             return cls._of(path, mapped)
         except MediaError as error:
             mapped.close()
-            raise _unusable(path, "ne contient pas de piste H.264 ou H.265 lisible", str(error)) from None
+            raise _unusable(
+                path, "ne contient pas de piste vidéo lisible (H.264, H.265, MPEG-4 ou MJPEG)", str(error)
+            ) from None
 
     @classmethod
     def _of(cls, path: Path, mapped: mmap.mmap) -> Film:
@@ -106,12 +109,17 @@ class Film:
         """The H.264 profile (the second byte of the SPS); 0 for H.265."""
         return self.parameters.sps[1] if self.codec is Codec.H264 else 0
 
+    @property
+    def payload_type(self) -> int:
+        """The RTP payload type: JPEG has a number of its own (RFC 3551, 6)."""
+        return JPEG_PAYLOAD_TYPE if self.codec is Codec.MJPEG else PAYLOAD_TYPE
+
     def plan(self, number: int, *, in_band: bool = True) -> AccessUnitPlan:
         """The packets of the `number`-th access unit, from the cache when it was sent before."""
         place = (number, in_band)
         plan = self._plans.get(place)
         if plan is None:
-            plan = plan_access_unit(self._sample_bytes(number, in_band=in_band), self.codec, PAYLOAD_TYPE)
+            plan = plan_access_unit(self._sample_bytes(number, in_band=in_band), self.codec, self.payload_type)
             self._plans[place] = plan
             self._planned_bytes += len(plan.template)
             while self._planned_bytes > PLAN_CACHE_BYTES and len(self._plans) > 1:
@@ -127,7 +135,7 @@ class Film:
     def _sample_bytes(self, number: int, *, in_band: bool) -> bytes:
         sample = self._samples[number]
         data = self._bytes[sample.offset : sample.offset + sample.size]
-        if self._nal_length_bytes == 4 and not sample.key:
+        if self._nal_length_bytes == 0 or (self._nal_length_bytes == 4 and not sample.key):
             return data
         nals = list(_nals(data, self._nal_length_bytes))
         if sample.key:
@@ -166,6 +174,6 @@ def _unusable(path: Path, why: str, detail: str) -> VmsError:
         ErrorKind.INVALID_INPUT,
         "simulator.bad_film",
         f"Le film {path.name} {why}.",
-        hint="Donnez un fichier MP4 en H.264 ou H.265 qui commence par une image clé.",
+        hint="Donnez un fichier MP4 en H.264 ou H.265 (ou MPEG-4, MJPEG) qui commence par une image clé.",
         detail=detail,
     )

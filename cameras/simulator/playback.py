@@ -10,7 +10,6 @@ Rules
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
@@ -27,6 +26,7 @@ from cameras.simulator.spec import (
     TROUBLE_AFTER_NS,
     Fault,
 )
+from cameras.simulator.udp import Outlet
 from cameras.simulator.wheel import TICK_NS, Wheel
 from vms.base.clock import NS_PER_SECOND
 from vms.media.errors import MediaError
@@ -52,7 +52,7 @@ class Playback:
     device: Device
     stream: StreamSettings
     wheel: Wheel
-    transport: asyncio.WriteTransport
+    transport: Outlet
     channels: tuple[int, int]
     cut: Callable[[], None]
     ssrc: int = field(default_factory=lambda: secrets.randbits(32))

@@ -4,7 +4,7 @@ Order of an answer
 1. What is no RTSP is answered with 400 and the connection ends.
 2. OPTIONS needs no credentials; everything else needs a digest that names an account.
 3. The path names a stream (`/main`, `/sub`), a control below it a track; UDP transports are refused with 461, so that
-   a client takes TCP.
+   a client takes TCP. With the fault `udp_only` it is the other way round.
 4. A client that gives no sign of life for `SILENCE_S` is cut, as the Session header announced.
 """
 
@@ -25,6 +25,7 @@ from cameras.simulator.digest import DigestGate
 from cameras.simulator.playback import Playback
 from cameras.simulator.session_description import AUDIO_CONTROL, VIDEO_CONTROL, describe
 from cameras.simulator.spec import Fault
+from cameras.simulator.udp import UdpOutlet, client_ports
 from cameras.simulator.wheel import Wheel
 from vms.base.clock import NS_PER_SECOND
 from vms.media.errors import MediaError
@@ -94,6 +95,7 @@ class RtspConnection(asyncio.Protocol):
         self._stream: StreamSettings | None = None
         self._channels: dict[str, tuple[int, int]] = {}
         self._playback: Playback | None = None
+        self._udp: UdpOutlet | None = None
         self._heard_ns = server.wheel.clock.monotonic_ns()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -108,6 +110,7 @@ class RtspConnection(asyncio.Protocol):
         self._server.connections.discard(self)
         if self._playback is not None:
             self._playback.end(say_bye=False)
+        self._close_udp()
 
     def data_received(self, data: bytes) -> None:
         self._heard_ns = self._server.wheel.clock.monotonic_ns()
@@ -213,6 +216,8 @@ class RtspConnection(asyncio.Protocol):
         if self._playback is not None or (self._stream is not None and self._stream.role != stream.role):
             raise _Refused(455)
         self._check_session(request)
+        if Fault.UDP_ONLY in device.faults:
+            return self._set_up_udp(request, stream, control)
         asked = parse_transports(request.header("Transport") or "")
         tcp = next((each for each in asked if each.protocol == "RTP/AVP/TCP" and each.unicast), None)
         if tcp is None:
@@ -221,6 +226,24 @@ class RtspConnection(asyncio.Protocol):
         self._stream, self._channels[control or VIDEO_CONTROL] = stream, channels
         self._session = self._session or secrets.token_hex(8)
         return (("Transport", Transport(interleaved=channels).encode()),), b""
+
+    def _set_up_udp(self, request: RtspRequest, stream: StreamSettings, control: str) -> tuple[_Headers, bytes]:
+        ports = client_ports(request.header("Transport") or "")
+        if ports is None or self._transport is None:
+            raise _Refused(461)
+        peer = self._transport.get_extra_info("peername")[0]
+        self._close_udp()
+        self._udp = UdpOutlet(self._server.device.spec.address, peer, ports)
+        self._stream, self._channels[control or VIDEO_CONTROL] = stream, (0, 1)
+        self._session = self._session or secrets.token_hex(8)
+        ours = self._udp.ports
+        transport = f"RTP/AVP;unicast;client_port={ports[0]}-{ports[1]};server_port={ours[0]}-{ours[1]}"
+        return (("Transport", transport),), b""
+
+    def _close_udp(self) -> None:
+        if self._udp is not None:
+            self._udp.close()
+            self._udp = None
 
     def _free_channels(self, wanted: tuple[int, int] | None) -> tuple[int, int]:
         taken = {channel for pair in self._channels.values() for channel in pair}
@@ -244,7 +267,7 @@ class RtspConnection(asyncio.Protocol):
             self._server.device,
             self._stream,
             self._server.wheel,
-            self._transport,
+            self._udp or self._transport,
             self._channels[VIDEO_CONTROL],
             self._cut,
         )

@@ -46,6 +46,8 @@ class Fault(StrEnum):
     """No RTCP sender report is ever sent."""
     PARAMETERS_IN_SDP_ONLY = "parameters_in_sdp_only"
     """Parameter sets stand in the SDP and never in the stream."""
+    UDP_ONLY = "udp_only"
+    """RTP over the RTSP connection is refused with 461; the stream comes over UDP alone."""
     B_FRAMES = "b_frames"
     """The main stream is a film with reordered frames."""
     AUDIO_OFFERED = "audio_offered"

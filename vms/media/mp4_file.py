@@ -1,9 +1,9 @@
 """Reads the video track of a progressive MP4: what the camera simulator plays (ISO/IEC 14496-12, clause 8.6 and 8.7).
 
-H.264 (`avc1`, `avc3`) and H.265 (`hvc1`, `hev1`); other tracks are passed over. Only the sample tables are read: the
-pictures stay in the file, and the caller fetches those that it sends. Tolerant of what tools write (`ctts` of either
-version, 64-bit chunk offsets, several sample entries of which the first counts), strict about every bound: a table
-that promises more than its bytes, or more than 2,000,000 samples, is a MediaError.
+H.264 (`avc1`, `avc3`), H.265 (`hvc1`, `hev1`), MPEG-4 Part 2 and Motion JPEG (`mp4v`); other tracks are passed over.
+Only the sample tables are read: the pictures stay in the file, and the caller fetches those that it sends. Tolerant of
+what tools write (`ctts` of either version, 64-bit chunk offsets, several sample entries of which the first counts),
+strict about every bound: a table that promises more than its bytes, or more than 2,000,000 samples, is a MediaError.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ class Mp4Sample(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Mp4Track:
-    """The video track of a file. A sample is NAL units, each behind a length of `nal_length_bytes`, big-endian.
+    """The video track of a file. A sample is NAL units, each behind a length of `nal_length_bytes`, big-endian, or
+    the picture as it is when that is 0.
 
     `duration` is in ticks of `timescale` per second: where the loop closes.
     """
@@ -68,7 +69,7 @@ class Mp4Track:
 
 
 def read_track(read_at: ReadAt, size: int) -> Mp4Track:
-    """The first H.264 or H.265 track of a file of `size` bytes.
+    """The first video track of a file of `size` bytes.
 
     Raises MediaError when there is none, when the file is fragmented, or when its tables are unsound.
     """

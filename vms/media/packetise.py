@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from vms.media import h264, h265
 from vms.media.access_unit import Codec
 from vms.media.errors import MediaError, MediaErrorCode
+from vms.media.packetise_whole import packetise_whole
 
 DEFAULT_MAX_PAYLOAD_BYTES = 1400
 
@@ -27,12 +28,14 @@ _FU_START, _FU_END = 0x80, 0x40
 def packetise(
     sample: bytes | memoryview, codec: Codec, max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES
 ) -> list[bytes]:
-    """The RTP payloads of one access unit given as sample bytes (NAL units behind 4-byte lengths).
+    """The RTP payloads of one access unit given as sample bytes (NAL units behind 4-byte lengths, or as they are).
 
     Raises MediaError on lengths that do not fit, ValueError on a payload bound too small for a fragment.
     """
     if max_payload_bytes < 4:
         raise ValueError("a payload holds at least four bytes")
+    if not codec.has_nal_units:
+        return packetise_whole(bytes(sample), codec, max_payload_bytes)
     split = _fragments_h264 if codec is Codec.H264 else _fragments_h265
     payloads: list[bytes] = []
     for nal in _nal_units(memoryview(sample)):

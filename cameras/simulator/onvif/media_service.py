@@ -28,9 +28,9 @@ def _encoder_token(stream: StreamSettings) -> str:
     return f"video_encoder_{stream.role}"
 
 
-def _encoding() -> str:
-    # Media (ver10) has no name for H.265: the stream is listed as H.264 there, and only Media2 tells the truth.
-    return "H264"
+_ENCODINGS = {Codec.H264: "H264", Codec.H265: "H264", Codec.MPEG4: "MPEG4", Codec.MJPEG: "JPEG"}
+# Media (ver10) has no name for H.265: the stream is listed as H.264 there, and only Media2 tells the truth.
+_ENCODINGS_2 = {Codec.H264: "H264", Codec.H265: "H265", Codec.MPEG4: "MPV4-ES", Codec.MJPEG: "JPEG"}
 
 
 def _h264_profile(stream: StreamSettings) -> str:
@@ -76,7 +76,7 @@ def _encoder_configuration(stream: StreamSettings, name: str = "tt:VideoEncoderC
         name,
         tag("tt:Name", _profile_title(stream)),
         tag("tt:UseCount", 1),
-        tag("tt:Encoding", _encoding()),
+        tag("tt:Encoding", _ENCODINGS[film.codec]),
         tag("tt:Resolution", _resolution(stream)),
         tag("tt:Quality", _QUALITY),
         tag(
@@ -99,7 +99,7 @@ def _encoder_configuration_2(stream: StreamSettings, name: str) -> Markup:
         name,
         tag("tt:Name", _profile_title(stream)),
         tag("tt:UseCount", 1),
-        tag("tt:Encoding", "H264" if h264 else "H265"),
+        tag("tt:Encoding", _ENCODINGS_2[film.codec]),
         tag("tt:Resolution", _resolution(stream)),
         tag(
             "tt:RateControl",
@@ -270,7 +270,7 @@ def _encoder_options_2(call: Call) -> Markup:
         h264 = film.codec is Codec.H264
         return tag(
             "tr2:Options",
-            tag("tt:Encoding", "H264" if h264 else "H265"),
+            tag("tt:Encoding", _ENCODINGS_2[film.codec]),
             _span("tt:QualityRange", 1, 6),
             tag("tt:ResolutionsAvailable", _resolution(stream)),
             _span("tt:BitrateRange", film.bit_rate_kbps, film.bit_rate_kbps),

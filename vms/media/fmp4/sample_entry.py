@@ -1,4 +1,5 @@
-"""Sample entries `avc1` and `hvc1` with their decoder configuration records (ISO/IEC 14496-15, clauses 5.3 and 8.3).
+"""Sample entries `avc1` and `hvc1` with their decoder configuration records (ISO/IEC 14496-15, clauses 5.3 and 8.3),
+and `mp4v` for MPEG-4 Part 2 and Motion JPEG (see `visual_descriptor`).
 
 Parameter sets travel in the record; those that a camera repeats in band stay where they are as well, untouched.
 """
@@ -6,11 +7,14 @@ Parameter sets travel in the record; those that a camera repeats in band stay wh
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
-from vms.media import h264, h265
+from vms.media import h264, h265, mjpeg, mpeg4
 from vms.media.access_unit import Codec, ParameterSets, VideoParameters
 from vms.media.fmp4.boxes import Box, ReadAt, box, boxes_between, content_of, malformed, unpack
+from vms.media.fmp4.visual_descriptor import descriptor_box, parse_descriptor
 
 NAL_LENGTH_BYTES = 4
 
@@ -22,7 +26,10 @@ _LENGTH = struct.Struct(">H")
 
 @dataclass(frozen=True, slots=True)
 class SampleEntry:
-    """What a sample entry says: parameter sets, bytes of the length before each NAL unit, and size in pixels."""
+    """What a sample entry says: parameter sets, bytes of the length before each NAL unit, and size in pixels.
+
+    `nal_length_bytes` is 0 for codecs without NAL units.
+    """
 
     parameters: ParameterSets
     nal_length_bytes: int
@@ -32,12 +39,11 @@ class SampleEntry:
 
 def video_parameters(parameters: ParameterSets) -> VideoParameters:
     """What the sequence parameter set says. Raises MediaError when it cannot be read."""
-    parse = h264.parse_sps if parameters.codec is Codec.H264 else h265.parse_sps
-    return parse(parameters.sps)
+    return _PARSERS[parameters.codec](parameters.sps)
 
 
 def sample_entry(parameters: ParameterSets, video: VideoParameters) -> bytes:
-    """The bytes of an `avc1` or `hvc1` box."""
+    """The bytes of an `avc1`, `hvc1` or `mp4v` box."""
     visual = struct.pack(
         ">6xH 16x HH II 4x H 32x Hh",
         1,
@@ -54,25 +60,43 @@ def sample_entry(parameters: ParameterSets, video: VideoParameters) -> bytes:
         aspect = box(b"pasp", struct.pack(">II", *video.sample_aspect))
     if parameters.codec is Codec.H264:
         return box(b"avc1", visual, box(b"avcC", _avc_record(parameters, video)), aspect)
+    if not parameters.codec.has_nal_units:
+        return box(b"mp4v", visual, descriptor_box(parameters), aspect)
     return box(b"hvc1", visual, box(b"hvcC", _hevc_record(parameters, video)), aspect)
 
 
 def parse_sample_entry(read_at: ReadAt, entry: Box) -> SampleEntry:
-    """The content of an `avc1`, `avc3`, `hvc1` or `hev1` box; MediaError for any other or a broken one."""
+    """The content of an `avc1`, `avc3`, `hvc1`, `hev1` or `mp4v` box; MediaError for any other or a broken one."""
     if entry.kind in {b"avc1", b"avc3"}:
         record_kind, parse = b"avcC", _parse_avc_record
     elif entry.kind in {b"hvc1", b"hev1"}:
         record_kind, parse = b"hvcC", _parse_hevc_record
+    elif entry.kind == b"mp4v":
+        record_kind, parse = b"esds", _parse_descriptor
     else:
-        raise malformed(f"sample entry {entry.kind!r} is neither H.264 nor H.265")
+        raise malformed(f"sample entry {entry.kind!r} is none that is recorded")
     if entry.size - entry.header < _VISUAL_HEADER_BYTES:
         raise malformed(f"{entry.kind!r} is cut")
     width, height = unpack(_SIZES, read_at(entry.content + 24, 4))
     for found in boxes_between(read_at, entry.content + _VISUAL_HEADER_BYTES, entry.end, limit=64):
         if found.kind == record_kind:
             parameters, nal_length_bytes = parse(content_of(read_at, found, limit=1 << 20))
+            if parameters.codec is Codec.MJPEG:
+                parameters = mjpeg.parameters_of(width, height)
             return SampleEntry(parameters, nal_length_bytes, width, height)
     raise malformed(f"no {record_kind!r} in {entry.kind!r}")
+
+
+_PARSERS: Final[dict[Codec, Callable[[bytes], VideoParameters]]] = {
+    Codec.H264: h264.parse_sps,
+    Codec.H265: h265.parse_sps,
+    Codec.MPEG4: mpeg4.parse_configuration,
+    Codec.MJPEG: mjpeg.video_parameters,
+}
+
+
+def _parse_descriptor(record: bytes) -> tuple[ParameterSets, int]:
+    return parse_descriptor(record), 0
 
 
 def _avc_record(parameters: ParameterSets, video: VideoParameters) -> bytes:
