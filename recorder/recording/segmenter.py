@@ -2,7 +2,8 @@
 
 Rules
 1. A segment begins on a key frame, and ends when a key frame comes and it is long enough, or the run or the parameter
-   sets are others.
+   sets are others. Where no key frame comes for ten minutes or two gigabytes, it is cut between two pictures; the next
+   one then begins without a key frame, says so by the flags of its first sample, and is read behind the one before.
 2. A fragment holds about a second and begins anew on each key frame, so that a player that seeks reads little.
 3. Media time zero is the first key frame. Decode times never go back and never below zero; where units are reordered,
    the first ones are pushed together at zero and their composition offsets bear it.
@@ -24,6 +25,8 @@ from vms.media.fmp4 import DecodeTimer, SampleInfo
 
 FRAGMENT_90K: Final = RTP_CLOCK_HZ * 9 // 10
 MAX_FRAGMENT_BYTES: Final = 8 * 1024 * 1024
+LONGEST_SEGMENT_NS: Final = 600 * NS_PER_SECOND
+LARGEST_SEGMENT_BYTES: Final = 2 << 30
 _LONGEST_INTERVAL_90K: Final = 10 * RTP_CLOCK_HZ
 _USUAL_INTERVAL_90K: Final = 3_600
 
@@ -31,12 +34,22 @@ _USUAL_INTERVAL_90K: Final = 3_600
 def must_rotate(current: SegmentShape, dated: DatedUnit, segment_ns: int) -> bool:
     """Whether this unit must begin another segment (rules 1 and 4)."""
     if not dated.unit.key:
-        return dated.run != current.newest_run and not current.goes_on_with(dated)
+        if dated.run != current.newest_run and not current.goes_on_with(dated):
+            return True
+        return too_long(current, dated)
     if dated.run != current.run:
         return True
     if dated.unit.parameters is not current.parameters and dated.unit.parameters != current.parameters:
         return True
     return dated.capture_utc_ns - current.start_ns >= segment_ns
+
+
+def too_long(current: SegmentShape, dated: DatedUnit) -> bool:
+    """Whether a unit that is no key frame, and follows on, must begin another segment all the same (rule 1)."""
+    if dated.unit.key or dated.run != current.newest_run:
+        return False
+    long = dated.capture_utc_ns - current.start_ns >= LONGEST_SEGMENT_NS
+    return (long or current.given_bytes >= LARGEST_SEGMENT_BYTES) and dated.unit.parameters == current.parameters
 
 
 @dataclass(slots=True)
@@ -63,6 +76,7 @@ class SegmentShape:
     timer: DecodeTimer
     newest_run: int
     end_90k: int = 0
+    given_bytes: int = 0
     _samples: list[SampleInfo] = field(default_factory=list)
     _chunks: list[bytes | memoryview] = field(default_factory=list)
     _size: int = 0
@@ -133,5 +147,6 @@ class SegmentShape:
 
     def _take(self) -> Fragment:
         fragment = Fragment(self._first_90k, self._samples, self._chunks, self._size)
+        self.given_bytes += self._size
         self._samples, self._chunks, self._size = [], [], 0
         return fragment

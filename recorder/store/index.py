@@ -104,11 +104,11 @@ class Index:
             self._end_gap(current, end_ns)
             return True
 
-    def move_gap(self, camera_id: str, end_ns: int) -> None:
-        """Recording went on until `end_ns`: an open gap cannot have begun before."""
+    def move_gap(self, camera_id: str, start_ns: int, end_ns: int) -> None:
+        """Recording went on from `start_ns` until `end_ns`: an open gap cannot have begun in between."""
         with self._transaction():
             current = self._open_gap(camera_id)
-            if current is not None and current.start_ns < end_ns:
+            if current is not None and start_ns <= current.start_ns < end_ns:
                 self.connection.execute("UPDATE gap SET start_ns = ? WHERE number = ?", (end_ns, current.number))
 
     def add_gap(self, camera_id: str, start_ns: int, end_ns: int, cause: GapCause, detail: str) -> None:

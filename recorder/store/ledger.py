@@ -22,6 +22,8 @@ STOPPED = "stopped"
 INDEX_REBUILT = "index_rebuilt"
 DISK_FULL = "disk_full"
 DISK_ERROR = "disk_error"
+DISK_HUNG = "disk_hung"
+DISK_MISSING = "disk_missing"
 QUEUE_FULL = "queue_full"
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import errno
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,10 +25,10 @@ from recorder.contract.timeline import GapCause
 from recorder.store import ledger
 from recorder.store.closing import close_segment, erase_files
 from recorder.store.index import Index
-from recorder.store.queries import garbage, newest_ends, open_segments
+from recorder.store.queries import garbage, newest_ends, open_segments, segments_between
 from recorder.store.rebuild import move_aside, needs_rebuild, open_index, rebuild, set_file_aside
 from recorder.store.salvage import complete, describe, sealed
-from recorder.store.segment import ASIDE_FOLDER, MEDIA_FOLDER, OPEN_FOLDER, StoredSegment, media_file
+from recorder.store.segment import ASIDE_FOLDER, MEDIA_FOLDER, OPEN_FOLDER, StoredSegment, media_file, open_file
 from vms.base import durable
 from vms.base.clock import NS_PER_SECOND, Clock, utc_text
 from vms.base.errors import ErrorKind, VmsError
@@ -44,16 +45,20 @@ _UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXI
 
 @dataclass(slots=True)
 class Started:
-    """A store that is ready: its lock, its index, and the last end, run and digest of each camera."""
+    """A store that is ready: its lock, its index, and the last end, run and digest of each camera.
+
+    `stopped` says that it was closed in order.
+    """
 
     lock: durable.FolderLock
     index: Index
     newest: dict[str, tuple[int, int, bytes]]
     salvaged: int = 0
+    stopped: bool = False
 
 
-def start_store(folder: Path, clock: Clock) -> Started:
-    """Run the procedure. Blocks; not for the event loop.
+def start_store(folder: Path, clock: Clock, *, announce: bool = True) -> Started:
+    """Run the procedure. Blocks; not for the event loop. Without `announce`, step 6 is left to the caller.
 
     Raises VmsError `folder.in_use`, `store.not_writable`, `store.full`, `store.disk_error` or
     `store.clock_behind`, or sqlite3.Error; the folder is free again then.
@@ -61,7 +66,7 @@ def start_store(folder: Path, clock: Clock) -> Started:
     try:
         lock = _lock(folder)
         try:
-            return _start(folder, clock, lock)
+            return _start(folder, clock, lock, announce=announce)
         except BaseException:
             lock.release()
             raise
@@ -74,7 +79,7 @@ def _lock(folder: Path) -> durable.FolderLock:
     return durable.FolderLock(folder)
 
 
-def _start(folder: Path, clock: Clock, lock: durable.FolderLock) -> Started:
+def _start(folder: Path, clock: Clock, lock: durable.FolderLock, *, announce: bool) -> Started:
     for name in (OPEN_FOLDER, MEDIA_FOLDER, ASIDE_FOLDER):
         durable.make_folder(folder / name)
     index = _index(folder, clock)
@@ -83,11 +88,13 @@ def _start(folder: Path, clock: Clock, lock: durable.FolderLock) -> Started:
         salvaged = salvage_open(folder, index)
         newest = newest_ends(index.connection)
         _check_clock(folder, clock, newest)
-        _announce_gaps(index, newest)
+        stopped = index.take_state(STOPPED_AT) is not None
+        if announce:
+            announce_gaps(index, {camera_id: end_ns for camera_id, (end_ns, _, _) in newest.items()}, stopped=stopped)
     except BaseException:
         index.close()
         raise
-    return Started(lock, index, newest, salvaged)
+    return Started(lock, index, newest, salvaged, stopped)
 
 
 def _index(folder: Path, clock: Clock) -> Index:
@@ -105,25 +112,44 @@ def _index(folder: Path, clock: Clock) -> Index:
 
 def salvage_open(folder: Path, index: Index) -> int:
     """Step 4. Returns how many segments were saved."""
-    salvaged = 0
     noted = {segment.segment_id: segment for segment in open_segments(index.connection)}
+    salvaged = 0
     for path in sorted((folder / OPEN_FOLDER).iterdir()):
-        segment = noted.pop(path.stem, None)
-        final = None if segment is None else _final(folder, segment)
-        if segment is not None and final is not None and final.exists():
-            durable.remove(path)
-            noted[segment.segment_id] = segment
-            continue
-        salvaged += _salvage(folder, index, path)
+        salvaged += _settle(folder, index, path, noted.pop(path.stem, None))
     for segment_id, segment in noted.items():
-        final = _final(folder, segment)
-        description = describe(final) if final.exists() else None
-        if description is None:
-            index.forget_open(segment_id)
-            continue
-        close_segment(folder, index, sealed(final, description.segment))
-        salvaged += 1
+        salvaged += _settle(folder, index, folder / open_file(segment_id), segment)
     return salvaged
+
+
+def settle_left_open(folder: Path, index: Index, camera_id: str, segment_id: str) -> StoredSegment | None:
+    """Close a segment that its writer had to leave open, as step 4 does; None when nothing of it could be counted.
+
+    Raises OSError or sqlite3.Error; safe to repeat.
+    """
+    noted = {segment.segment_id: segment for segment in open_segments(index.connection, camera_id)}
+    segment = noted.get(segment_id)
+    if segment is None or not _settle(folder, index, folder / open_file(segment_id), segment):
+        return None
+    closed = segments_between(index.connection, camera_id, segment.start_ns, segment.start_ns + 1)
+    return next((one for one in closed if one.segment_id == segment_id), None)
+
+
+def _settle(folder: Path, index: Index, path: Path, segment: StoredSegment | None) -> int:
+    """One segment: `path` is its name while it is open, `segment` what was noted of it. Returns 1 when it is saved."""
+    final = None if segment is None else _final(folder, segment)
+    if final is None or not final.exists():
+        if path.exists():
+            return _salvage(folder, index, path)
+        index.forget_open(path.stem)
+        return 0
+    if path.exists():
+        durable.remove(path)
+    description = describe(final)
+    if description is None:
+        index.forget_open(path.stem)
+        return 0
+    close_segment(folder, index, sealed(final, description.segment))
+    return 1
 
 
 def _salvage(folder: Path, index: Index, path: Path) -> int:
@@ -163,10 +189,10 @@ def _check_clock(folder: Path, clock: Clock, newest: dict[str, tuple[int, int, b
     )
 
 
-def _announce_gaps(index: Index, newest: dict[str, tuple[int, int, bytes]]) -> None:
-    stopped = index.take_state(STOPPED_AT) is not None
+def announce_gaps(index: Index, ends: Mapping[str, int], *, stopped: bool) -> None:
+    """Step 6, for cameras whose last picture ended at these instants."""
     cause, detail = (GapCause.MAINTENANCE, ledger.STOPPED) if stopped else (GapCause.RECORDER, ledger.KILLED)
-    for camera_id, (end_ns, _, _) in newest.items():
+    for camera_id, end_ns in ends.items():
         if not index.has_open_gap(camera_id):
             index.open_gap(camera_id, end_ns, cause, detail)
 

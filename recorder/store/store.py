@@ -5,28 +5,30 @@ Rules
    questions open the index for reading and wait for nobody.
 2. Nothing that a recording does here waits: what the disk cannot take is refused with a cause.
 3. Invariants S1 and S2 (see `closing`) hold at every instant at which the process may end.
+4. A segment that could not be closed is tried again every few seconds, and counted as soon as the disk takes it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
 from recorder.contract.timeline import GapCause, RecordedSpan, Timeline
-from recorder.store import queries
+from recorder.store import ledger, queries
 from recorder.store.closing import remove_segments
 from recorder.store.disk_writer import DiskWriter, Job
 from recorder.store.schema import INDEX_NAME, connect_to_read
 from recorder.store.segment import StoredSegment
 from recorder.store.settings import StoreSettings
-from recorder.store.starting import STOPPED_AT, Started, index_refused, start_store
+from recorder.store.starting import STOPPED_AT, Started, index_refused, settle_left_open, start_store
 from vms.base.clock import Clock
 from vms.base.errors import ErrorKind, VmsError
 
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
-SPACE_CHECK_S = 5.0
+DISK_CHECK_S = 5.0
 SETTLE_S = 1.0
 
 
@@ -57,6 +59,10 @@ class SegmentStore:
     """The segments of one disk, owned by one process. Made by `open` only."""
 
     def __init__(self, settings: StoreSettings, clock: Clock, started: Started) -> None:
+        self.refusal = ""
+        """Why the disk takes no footage now, a detail of the ledger; empty while it does."""
+        self.left_open: dict[str, str] = {}
+        """Segments whose closing failed, by identifier, with their cameras. Changed by the disk's thread."""
         self.settings = settings
         self.clock = clock
         self.index = started.index
@@ -64,37 +70,59 @@ class SegmentStore:
         self.salvaged = started.salvaged
         self.disk = DiskWriter(f"disk {settings.folder.name}", settings.queue_bytes)
         self.growing: dict[str, Growing] = {}
-        self.space_is_low = False
+        self.stopped = started.stopped
+        self.total_bytes = 0
         self._lock = started.lock
         self._watch: asyncio.Task[None] | None = None
 
     @classmethod
-    async def open(cls, settings: StoreSettings, clock: Clock) -> SegmentStore:
-        """Lock the folder, finish what was interrupted, and be ready.
+    async def open(cls, settings: StoreSettings, clock: Clock, *, announce: bool = True) -> SegmentStore:
+        """Lock the folder, finish what was interrupted, and be ready. See `start_store` for `announce`.
 
         Raises VmsError `folder.in_use`, `store.not_writable`, `store.clock_behind`, `store.full` or
         `store.index_unavailable`.
         """
         try:
-            started = await asyncio.to_thread(start_store, settings.folder, clock)
+            started = await asyncio.to_thread(start_store, settings.folder, clock, announce=announce)
         except sqlite3.Error as refused:
             raise index_refused(settings.folder, refused) from None
         store = cls(settings, clock, started)
         await store._look_at_space()
-        store._watch = asyncio.create_task(store._watch_space(), name="watch space")
+        store._watch = asyncio.create_task(store._watch_disk(), name="watch disk")
         return store
 
     async def close(self) -> None:
         """Settle what is queued and give the folder back. Every `SegmentWriter` must have been closed before."""
-        if self._watch is not None:
-            self._watch.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watch
+        await self.stop_watching()
         stopped_at_ns = self.clock.utc_ns()
         self.disk.put(lambda: self.index.set_state(STOPPED_AT, stopped_at_ns))
         await asyncio.to_thread(self.disk.stop)
         await asyncio.to_thread(self.index.close)
         self._lock.release()
+
+    async def stop_watching(self) -> None:
+        """Look at the disk no more. All that can be done with a store whose disk never answers again."""
+        if self._watch is not None:
+            self._watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watch
+
+    @property
+    def space_is_low(self) -> bool:
+        """Whether the disk is below its threshold."""
+        return self.refusal == ledger.DISK_FULL
+
+    def stores_for(self, camera_id: str) -> Sequence[SegmentStore]:  # noqa: ARG002 - a shelf of one
+        return () if self.refusal else (self,)
+
+    def refusal_for(self, camera_id: str) -> str:  # noqa: ARG002 - a shelf of one
+        return self.refusal
+
+    def trouble(self, store: SegmentStore, cause: str) -> bool:  # noqa: ARG002 - a shelf of one
+        return False
+
+    def begun(self, camera_id: str, store: SegmentStore, start_ns: int) -> bool:  # noqa: ARG002 - a shelf of one
+        return False
 
     async def timeline(self, camera_id: str, start_ns: int, end_ns: int) -> Timeline:
         """Spans and gaps, those still growing included. VmsError `store.unknown_camera` (not_found) otherwise."""
@@ -150,17 +178,11 @@ class SegmentStore:
         """Keep a camera's retention beside its segments, so that erasure needs nobody (LAW-06). Never waits."""
         self._note(lambda: self.index.set_retention(camera_id, days))
 
-    def check_space(self) -> None:
-        """VmsError `store.disk_almost_full` (exhausted) when the disk is below its threshold."""
-        if self.space_is_low:
-            raise VmsError(
-                ErrorKind.EXHAUSTED,
-                "store.disk_almost_full",
-                f"Le disque du dossier d’enregistrement {self.settings.folder} est presque plein :"
-                " l’enregistrement y est suspendu.",
-                hint="Libérez de la place ; l’enregistrement reprend alors de lui-même.",
-                detail=f"less than {self.settings.min_free_bytes} bytes free",
-            )
+    def counted(self, segment: StoredSegment) -> None:
+        """A segment is closed: what comes after it follows on it. In the disk's thread."""
+        if segment.end_ns >= self.newest.get(segment.camera_id, (0, 0, b""))[0]:
+            self.newest[segment.camera_id] = (segment.end_ns, segment.run, segment.chained_digest)
+        self.index.move_gap(segment.camera_id, segment.start_ns, segment.end_ns)
 
     async def _settled(self) -> None:
         """Wait for what was noted before, so that an answer knows it; a disk that hangs holds no answer up for long."""
@@ -194,10 +216,24 @@ class SegmentStore:
             detail=repr(refused),
         )
 
-    async def _watch_space(self) -> None:
+    async def _watch_disk(self) -> None:
         while True:
-            await self.clock.sleep(SPACE_CHECK_S)
+            await self.clock.sleep(DISK_CHECK_S)
             await self._look_at_space()
+            for segment_id, camera_id in list(self.left_open.items()):
+                self.disk.put(functools.partial(self._settle, camera_id, segment_id))
+
+    def _settle(self, camera_id: str, segment_id: str) -> None:
+        """Try again to close a segment; in the disk's thread."""
+        try:
+            segment = settle_left_open(self.settings.folder, self.index, camera_id, segment_id)
+        except (OSError, sqlite3.Error) as refused:
+            log.warning("segment still left open", segment_id=segment_id, error=repr(refused))
+            return
+        self.left_open.pop(segment_id, None)
+        if segment is not None:
+            self.counted(segment)
+            log.info("segment closed after all", segment_id=segment_id, camera_id=camera_id)
 
     async def _look_at_space(self) -> None:
         try:
@@ -205,10 +241,14 @@ class SegmentStore:
         except OSError as refused:
             log.error("the disk does not tell its free space", folder=str(self.settings.folder), error=repr(refused))
             return
-        low = status.f_bavail * status.f_frsize < self.settings.min_free_bytes
-        if low != self.space_is_low:
+        self.total_bytes = status.f_blocks * status.f_frsize
+        wanted = self.settings.min_free_bytes
+        if self.space_is_low:
+            wanted += wanted // 8  # what was full takes footage again when there is a little more room than needed
+        low = status.f_bavail * status.f_frsize < wanted
+        if low != self.space_is_low and self.refusal in {"", ledger.DISK_FULL}:
             log.warning("disk almost full" if low else "disk has space again", folder=str(self.settings.folder))
-        self.space_is_low = low
+            self.refusal = ledger.DISK_FULL if low else ""
 
 
 def _timeline(
