@@ -1,17 +1,20 @@
 """The judge of a whole log: numbered steps, each with its verdict.
 
-1.  Key: the key given is well-formed, and `log.pub` in the folder, if it is there, is the same.
-2.  Checkpoint: `checkpoint` is a signed note of that key.
-3.  Tree: leaves and hash tiles lead to the root of the checkpoint; if not, which of them is wrong, from which index.
-4.  Entries: each leaf has its one byte form and stands at the index that it names.
-5.  History: every kept checkpoint is signed, and is the beginning of this log; none is larger than the log.
-6.  Time: the writer's instants never go back.
-7.  Payloads: each payload with its salt is what its leaf commits to, and stays inside the catalogue (LAW-25, LAW-29).
-8.  Expiry: a payload is missing only where the log states so, not before the floor; none has come back (LAW-28).
-9.  Spools: what nodes delivered later is complete, in order, and delivered once.
-10. Pending: what is in the append files and not yet published is signed and continues the tree.
-11. Receipts that were given: signed, and their entry stands in the log.
-12. Checkpoints known elsewhere: this log is their continuation: neither rolled back nor forked.
+1.  Key: the key given is well-formed, and `log.pub` in the folder, if it is there, is a key of the same log.
+2.  Hand-overs: from the first key on, each change of key is signed by the old key and the new one, and is an entry.
+3.  Checkpoint: `checkpoint` is a signed note of the key in force.
+4.  Tree: leaves and hash tiles lead to the root of the checkpoint; if not, which of them is wrong, from which index.
+5.  Entries: each leaf has its one byte form and stands at the index that it names.
+6.  History: every kept checkpoint is signed, and is the beginning of this log; none is larger than the log.
+7.  Time: the writer's instants never go back; where its clock did, an entry states it.
+8.  Payloads: each payload with its salt is what its leaf commits to, and stays inside the catalogue (LAW-25, LAW-29).
+9.  Expiry: a payload is missing only where the log states so, not before the floor; none has come back (LAW-28).
+10. Spools: what nodes delivered later is complete, in order, and delivered once.
+11. Pending: what is in the append files and not yet published is signed and continues the tree.
+12. Time-stamps of third parties: they are an authority's, and about this log.
+13. Cosignatures of witnesses: they hold, and are about this log.
+14. Receipts that were given: signed, and their entry stands in the log.
+15. Checkpoints known elsewhere: this log is their continuation: neither rolled back nor forked.
 """
 
 from __future__ import annotations
@@ -21,32 +24,38 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from access_audit.verify import scan, tree
+from access_audit.verify.anchors import Anchors, Trust
+from access_audit.verify.blame import TreeJudge, look_for_strangers
+from access_audit.verify.expiry import judge_expiry
+from access_audit.verify.handovers import KEY_CHANGED, find_hand_overs, follow
+from access_audit.verify.notes import (
+    Head,
+    Key,
+    KeyChain,
+    OtherKeysTurn,
+    Unreadable,
+    WrongSignature,
+    read_head,
+    read_key,
+)
 from access_audit.verify.promises import Promises
 from access_audit.verify.reading import (
     WIDTH,
-    Head,
-    Key,
+    Leaf,
     PendingBatch,
-    Unreadable,
-    WrongSignature,
-    chain_next,
-    chain_start,
     commitment,
-    fold,
     leaf_hash,
-    number_path,
-    read_head,
-    read_key,
     read_leaf,
-    read_tile,
-    split_bundle,
     split_sequence,
 )
 from access_audit.verify.report import Finding, Flaw, Report, Step
+from access_audit.verify.scan import Chunk, Spooled, check_payload, scan
+from access_audit.verify.spools import judge_spools
+from access_audit.verify.tree import Stack, stack_at
+from access_audit.verify.view import LogView
 
-EXPIRY_FLOOR_NS = 180 * 86_400 * 1_000_000_000
 _TRIES = 5
+_OF_THE_LOG = ("tree", "entries", "history", "time", "payloads", "expiry", "spools", "pending")
 
 
 def verify_log(
@@ -55,15 +64,21 @@ def verify_log(
     *,
     receipts: Sequence[Mapping[str, Any]] = (),
     known: Sequence[bytes] = (),
+    anchors: Path | None = None,
+    trust: Trust | None = None,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
     workers: int | None = None,
 ) -> Report:
     """Judge the log in `folder` by the key of a vkey line. Never raises on what the folder holds.
 
-    `receipts` are receipt files (`AuditReceipt.to_json`), `known` checkpoint notes that somebody else kept. The log
-    may be written meanwhile: what is judged is what the checkpoint covered at the start.
+    `receipts` are receipt files (`AuditReceipt.to_json`), `known` checkpoint notes that somebody else kept, `anchors` a
+    folder of anchors that somebody else kept (otherwise that of the log). The log may be written meanwhile: what is
+    judged is what the checkpoint covered at the start. ValueError when `trust` holds no keys and certificates.
     """
-    return _Judge(folder, public_key, progress, workers or os.cpu_count() or 1).run(receipts, known)
+    judge = _Judge(folder, public_key, progress, workers or os.cpu_count() or 1)
+    judge.judge_log()
+    judge.judge_others(anchors or folder / "anchors", trust or Trust(), receipts, known)
+    return judge.report
 
 
 class _Judge:
@@ -72,83 +87,118 @@ class _Judge:
         self._public_key = public_key
         self._progress = progress
         self._workers = workers
-        self._report = Report()
-        self._key: Key | None = None
+        self._keys: KeyChain | None = None
         self._head: Head | None = None
         self._batches: list[PendingBatch] = []
         self._torn = 0
         self._history: dict[str, bytes] = {}
-        self._chunks: list[scan.Chunk] = []
-        self._roots: list[bytes | None] = []
+        self._chunks: list[Chunk] = []
+        self._view = LogView(folder, 0, [])
+        self.report = Report()
 
-    def run(self, receipts: Sequence[Mapping[str, Any]], known: Sequence[bytes]) -> Report:
-        self._judge_key(self._step("key"))
-        self._judge_checkpoint(self._step("checkpoint"))
-        if self._key is None or self._head is None:
-            for name in ("tree", "entries", "history", "time", "payloads", "expiry", "spools", "pending"):
+    def judge_log(self) -> None:
+        """The steps that need the folder and the key alone."""
+        key = self._judge_key(self._step("key"))
+        hand_overs = self._step("hand_overs")
+        if key is None:
+            hand_overs.skip("unreadable")
+        note = self._read_consistently()
+        if key is not None:
+            self._keys = follow(hand_overs, key, find_hand_overs(self._folder, self._batches))
+            self._judge_beside(self.report.steps[0], self._keys)
+        self._judge_checkpoint(self._step("checkpoint"), note)
+        if self._keys is None or self._head is None:
+            for name in _OF_THE_LOG:
                 self._step(name).skip("unreadable")
+            return
+        self._scan(self._head)
+        tree = self._step("tree")
+        TreeJudge(self._view, self._head, self._chunks, self._own_heads()).judge(tree)
+        if self._read_size() == self._head.size:
+            look_for_strangers(tree, self._folder, self._view.end)
+        self._judge_hand_overs(hand_overs, self._keys)
+        _gather(self._step("entries"), (chunk.leaves for chunk in self._chunks))
+        self._judge_history(self._step("history"), self._keys)
+        time = self._step("time")
+        _gather(self._step("payloads"), (chunk.payloads for chunk in self._chunks))
+        judge_expiry(self._step("expiry"), self._chunks, self._view)
+        spools = self._step("spools")
+        late = self._judge_pending(self._step("pending"), self._keys, self._head)
+        self._judge_time(time, late)
+        found = [each for chunk in self._chunks for each in chunk.spooled]
+        judge_spools(spools, found + [_spooled(leaf) for leaf in late if leaf.spool])
+
+    def judge_others(
+        self, anchors: Path, trust: Trust, receipts: Sequence[Mapping[str, Any]], known: Sequence[bytes]
+    ) -> None:
+        """The steps about what others attest, hold or know."""
+        timestamps, witnesses = self._step("timestamps"), self._step("witnesses")
+        if self._keys is None or self._head is None:
+            timestamps.skip("unreadable")
+            witnesses.skip("unreadable")
         else:
-            self._scan()
-            self._judge_tree(self._step("tree"), self._head)
-            self._gather(self._step("entries"), (chunk.leaves for chunk in self._chunks))
-            self._judge_history(self._step("history"), self._key, self._head)
-            self._judge_time(self._step("time"))
-            self._gather(self._step("payloads"), (chunk.payloads for chunk in self._chunks))
-            self._judge_expiry(self._step("expiry"))
-            self._judge_spools(self._step("spools"))
-            self._judge_pending(self._step("pending"), self._key, self._head)
-        if self._key is not None:
-            promises = Promises(self._folder, self._key, self._size, self._roots, self._batches)
+            anchored = Anchors(anchors, self._view, self._keys, trust)
+            anchored.judge_timestamps(timestamps)
+            anchored.judge_witnesses(witnesses)
+        if self._keys is not None:
+            promises = Promises(self._view, self._keys)
             promises.judge_receipts(self._step("receipts"), receipts)
             promises.judge_known(self._step("known"), known)
-        return self._report
 
     def _step(self, name: str) -> Step:
-        step = Step(len(self._report.steps) + 1, name)
-        self._report.steps.append(step)
+        step = Step(len(self.report.steps) + 1, name)
+        self.report.steps.append(step)
         return step
 
-    @property
-    def _size(self) -> int:
-        return self._head.size if self._head else 0
-
-    def _judge_key(self, step: Step) -> None:
+    def _judge_key(self, step: Step) -> Key | None:
         try:
-            self._key = read_key(self._public_key)
+            key = read_key(self._public_key)
         except Unreadable as wrong:
             step.fail(Flaw.KEY_MISMATCH, detail=str(wrong))
-            return
-        self._report.origin = self._key.name
+            return None
+        self.report.origin = key.name
+        return key
+
+    def _judge_beside(self, step: Step, keys: KeyChain) -> None:
         beside = self._folder / "log.pub"
         if not beside.exists():
             return
         try:
-            if read_key(beside.read_text("utf-8", "replace")) != self._key:
+            if read_key(beside.read_text("utf-8", "replace")) not in keys.keys:
                 step.fail(Flaw.KEY_MISMATCH, detail="log.pub holds another key")
-        except Unreadable as wrong:
+        except (OSError, Unreadable) as wrong:
             step.fail(Flaw.KEY_MISMATCH, detail=f"log.pub: {wrong}")
 
-    def _judge_checkpoint(self, step: Step) -> None:
-        if self._key is None:
+    def _judge_hand_overs(self, step: Step, keys: KeyChain) -> None:
+        """Each hand-over is an entry like any other, and each such entry is a hand-over that holds."""
+        logged = {index for chunk in self._chunks for index in chunk.hand_overs}
+        named = {found.index for found in step.findings}
+        for index in sorted(logged.symmetric_difference(change for change in keys.changes if change < self._view.size)):
+            if index not in named:
+                step.fail(Flaw.HAND_OVER, index, "chain of keys and entries differ")
+
+    def _judge_checkpoint(self, step: Step, note: bytes | None) -> None:
+        if self._keys is None:
             step.skip("unreadable")
             return
-        note = self._read_consistently()
         if note is None:
             if (self._folder / "tile" / "0").exists() or not self._batches:
                 step.fail(Flaw.CHECKPOINT_MISSING)
             else:
                 # A log that died between its first sync and its first publication.
-                self._head = Head(self._key.name, 0, tree.Stack().root)
+                self._head = Head(self._keys.name, 0, Stack().root)
                 step.note("unpublished", 0)
             return
         try:
-            self._head = read_head(note, self._key)
+            self._head = read_head(note, self._keys)
+        except OtherKeysTurn as wrong:
+            step.fail(Flaw.KEY_OUT_OF_TURN, detail=str(wrong))
         except WrongSignature as wrong:
             step.fail(Flaw.CHECKPOINT_SIGNATURE, detail=str(wrong))
         except Unreadable as wrong:
             step.fail(Flaw.CHECKPOINT_MALFORMED, detail=str(wrong))
         else:
-            self._report.size, self._report.root = self._head.size, self._head.root.hex()
+            self.report.size, self.report.root = self._head.size, self._head.root.hex()
 
     def _read_consistently(self) -> bytes | None:
         """Checkpoint, append files and kept checkpoints as they were at one moment, though the log may be written."""
@@ -168,8 +218,12 @@ class _Judge:
     def _read_checkpoint(self) -> bytes | None:
         try:
             return (self._folder / "checkpoint").read_bytes()
-        except FileNotFoundError:
+        except OSError:
             return None
+
+    def _read_size(self) -> int:
+        head = self._try_head(self._read_checkpoint() or b"")
+        return 0 if head is None else head.size
 
     def _read_folder(self, name: str, pattern: str) -> dict[str, bytes]:
         found: dict[str, bytes] = {}
@@ -182,217 +236,103 @@ class _Judge:
                 continue
         return found
 
-    def _scan(self) -> None:
-        for chunk in scan.scan(self._folder, self._size, self._workers, self._progress):
+    def _scan(self, head: Head) -> None:
+        for chunk in scan(self._folder, head.size, self._workers, self._progress):
             if self._chunks and chunk.first_ns is not None and chunk.first_ns < self._chunks[-1].last_ns:
                 chunk.times.insert(0, Finding(Flaw.TIME_WENT_BACK, chunk.first * WIDTH))
             self._chunks.append(chunk)
-        self._roots = [hashed for chunk in self._chunks for hashed in chunk.leaf_roots]
-
-    @staticmethod
-    def _gather(step: Step, groups: Iterable[list[Finding]]) -> None:
-        for group in groups:
-            for found in group:
-                step.fail(found.flaw, found.index, found.detail)
-
-    def _judge_tree(self, step: Step, head: Head) -> None:
-        tiles = [hashed for chunk in self._chunks for hashed in chunk.tile_roots]
-        upper = tree.above(self._folder, head.size, len(tiles))
-        opinions = list(zip(self._roots, tiles, upper, strict=True))
-        authentic = tree.authentic_roots(opinions, head.root)
-        if head.size and authentic is None:
-            self._gather(step, (chunk.bundles for chunk in self._chunks))
-            step.fail(Flaw.LOG_REWRITTEN, self._first_doubt(opinions), "no file leads to the signed root")
-            return
-        for number, (hashed, by_leaves, by_tile, by_upper) in enumerate(
-            zip(authentic or [], self._roots, tiles, upper, strict=True)
-        ):
-            if by_leaves != hashed:
-                self._blame_bundle(step, number, authentic=by_tile == hashed)
-            if by_tile != hashed:
-                self._blame_tile(step, number, missing=by_tile is None)
-            if by_upper != hashed and (number + 1) * WIDTH <= head.size:
-                flaw = Flaw.TILE_MISSING if by_upper is None else Flaw.TILE_CHANGED
-                step.fail(flaw, number * WIDTH, "level 1")
-        self._judge_upper_tiles(step, authentic or [], head.size)
-        self._look_for_strangers(step)
-
-    def _first_doubt(self, opinions: tree.Opinions) -> int:
-        """Where the files begin to contradict each other; otherwise where the newest checkpoint that holds ends."""
-        for number, said in enumerate(opinions):
-            if len({hashed for hashed in said if hashed is not None}) > 1 or None in said[:2]:
-                return number * WIDTH
-        assert self._key is not None
-        holds = 0
-        heads = [head for head in map(self._try_head, self._history.values()) if head is not None]
-        roots = tree.roots_at(self._folder, self._size, self._roots, [head.size for head in heads])
-        for head in heads:
-            if roots.get(head.size) == head.root:
-                holds = max(holds, head.size)
-        return holds
+        roots = [hashed for chunk in self._chunks for hashed in chunk.leaf_roots]
+        self._view = LogView(self._folder, head.size, roots, self._batches)
 
     def _try_head(self, note: bytes) -> Head | None:
-        assert self._key is not None
+        assert self._keys is not None
         try:
-            return read_head(note, self._key)
+            return read_head(note, self._keys)
         except Unreadable:
             return None
 
-    def _blame_bundle(self, step: Step, number: int, *, authentic: bool) -> None:
-        first = number * WIDTH
-        mine = [found for chunk in self._chunks for found in chunk.bundles if (found.index or 0) // WIDTH == number]
-        if mine:
-            self._gather(step, [mine])
-            return
-        width = min(WIDTH, self._size - first)
-        hashes = scan.read_leaf_hashes(self._folder, number, width)
-        if not authentic or hashes is None:
-            step.fail(Flaw.ENTRY_CHANGED, first, "an entry of this bundle")
-            return
-        leaves = split_bundle(read_tile(self._folder, "entries", number, width) or b"")[:width]
-        self._gather(step, [scan.compare_entries(leaves, hashes, first)])
+    def _own_heads(self) -> list[Head]:
+        notes = [*self._history.values(), *(batch.note for batch in self._batches)]
+        return [head for head in map(self._try_head, notes) if head is not None]
 
-    def _blame_tile(self, step: Step, number: int, *, missing: bool) -> None:
-        first = number * WIDTH
-        width = min(WIDTH, self._size - first)
-        hashes = scan.read_leaf_hashes(self._folder, number, width)
-        if missing or hashes is None:
-            step.fail(Flaw.TILE_MISSING, first, "level 0")
-            return
-        leaves = split_bundle(read_tile(self._folder, "entries", number, width) or b"")
-        place = next((at for at, leaf in enumerate(leaves[:width]) if leaf_hash(leaf) != hashes[at]), 0)
-        step.fail(Flaw.TILE_CHANGED, first + place, "level 0")
-
-    def _judge_upper_tiles(self, step: Step, authentic: list[bytes], size: int) -> None:
-        hashes, level, unit = authentic[: size // WIDTH], 1, WIDTH
-        while len(hashes) >= WIDTH:
-            parents = [fold(hashes[start : start + WIDTH]) for start in range(0, len(hashes) - WIDTH + 1, WIDTH)]
-            level, unit = level + 1, unit * WIDTH
-            for number in range(-(-len(parents) // WIDTH)):
-                expected = parents[number * WIDTH : (number + 1) * WIDTH]
-                content = read_tile(self._folder, level, number, len(expected))
-                if content is None or content[: len(expected) * 32] != b"".join(expected):
-                    flaw = Flaw.TILE_MISSING if content is None else Flaw.TILE_CHANGED
-                    step.fail(flaw, number * WIDTH * unit, f"level {level}")
-            hashes = parents
-
-    def _look_for_strangers(self, step: Step) -> None:
-        """A bundle after the end of everything that was ever signed has been put there by somebody else."""
-        end = max([self._size, *(batch.first + len(batch.leaves) for batch in self._batches)])
-        number = -(-end // WIDTH)
-        path = self._folder / "tile" / "entries" / number_path(number)
-        if (path.exists() or path.with_name(path.name + ".p").exists()) and self._read_checkpoint_size() == self._size:
-            step.fail(Flaw.FILE_FOREIGN, number * WIDTH, "a bundle after the end of the log")
-
-    def _read_checkpoint_size(self) -> int:
-        head = self._try_head(self._read_checkpoint() or b"")
-        return -1 if head is None else head.size
-
-    def _judge_history(self, step: Step, key: Key, head: Head) -> None:
-        heads: list[Head] = []
+    def _judge_history(self, step: Step, keys: KeyChain) -> None:
         for name, note in self._history.items():
+            index = int(name) if name.isdecimal() else None
             try:
-                heads.append(read_head(note, key))
+                read_head(note, keys)
+            except OtherKeysTurn as wrong:
+                step.fail(Flaw.KEY_OUT_OF_TURN, index, str(wrong))
             except Unreadable as wrong:
-                step.fail(Flaw.HISTORY_SIGNATURE, int(name) if name.isdecimal() else None, str(wrong))
-        heads += [old for old in map(self._try_head, (batch.note for batch in self._batches)) if old is not None]
-        roots = tree.roots_at(self._folder, head.size, self._roots, [old.size for old in heads])
-        end = max([head.size, *(batch.first + len(batch.leaves) for batch in self._batches)])
-        for old in sorted(heads, key=lambda each: each.size):
-            if old.size > end:
-                step.fail(Flaw.LOG_ROLLED_BACK, head.size, f"a checkpoint of size {old.size} was kept")
-            elif old.size <= head.size and old.size in roots and roots[old.size] != old.root:
-                step.fail(Flaw.HISTORY_INCONSISTENT, old.size - 1, f"checkpoint of size {old.size}")
+                step.fail(Flaw.HISTORY_SIGNATURE, index, str(wrong))
+        self._view.compare(step, self._own_heads(), Flaw.HISTORY_INCONSISTENT)
         step.note("checkpoints", len(self._history))
 
-    def _judge_time(self, step: Step) -> None:
-        self._gather(step, (chunk.times for chunk in self._chunks))
-        steps_of_clock = sum(chunk.steps_of_clock for chunk in self._chunks)
-        if steps_of_clock:
-            step.note("clock_steps", steps_of_clock)
+    def _judge_time(self, step: Step, late: Sequence[Leaf]) -> None:
+        _gather(step, (chunk.times for chunk in self._chunks))
+        newest = self._chunks[-1].last_ns if self._chunks else 0
+        for leaf in late:
+            if leaf.at_ns < newest:
+                step.fail(Flaw.TIME_WENT_BACK, leaf.index, f"by {newest - leaf.at_ns} ns")
+            newest = leaf.at_ns
+        counts = {
+            "clock_steps": sum(chunk.steps_of_clock for chunk in self._chunks),
+            "dated_apart": sum(chunk.dated_apart for chunk in self._chunks),
+        }
+        for note, count in counts.items():
+            if count:
+                step.note(note, count)
 
-    def _judge_expiry(self, step: Step) -> None:
-        statements = [each for chunk in self._chunks for each in chunk.expired]
-        everywhere = max((each.before_ns for each in statements if each.controller == "*"), default=0)
-        expired = 0
-        for run in (run for chunk in self._chunks for run in chunk.runs):
-            if run.present:
-                if run.first_ns < everywhere and not self._only_control(run, everywhere):
-                    step.fail(Flaw.PAYLOAD_RESTORED, run.first, "the log says that it has been erased")
-                continue
-            expired += run.end - run.first
-            later = [each for each in statements if each.index >= run.end and each.before_ns > run.last_ns]
-            if not later:
-                step.fail(Flaw.PAYLOAD_MISSING, run.first, "without a statement of expiry")
-            elif all(each.at_ns - run.last_ns < EXPIRY_FLOOR_NS for each in later):
-                step.fail(Flaw.PAYLOAD_EXPIRED_EARLY, run.first)
-        if expired:
-            step.note("expired", expired)
-
-    def _only_control(self, run: scan.Run, before_ns: int) -> bool:
-        """Whether the entries of a run that should have lost their payload are all about the log itself."""
-        for index in range(run.first, run.end):
-            number, place = divmod(index, WIDTH)
-            content = read_tile(self._folder, "entries", number, min(WIDTH, self._size - number * WIDTH)) or b""
-            leaf = read_leaf(split_bundle(content)[place])
-            if leaf.at_ns >= before_ns:
-                return True
-            if not leaf.control:
-                return False
-        return True
-
-    def _judge_spools(self, step: Step) -> None:
-        heads: dict[str, tuple[int, bytes]] = {}
-        count = 0
-        for each in (each for chunk in self._chunks for each in chunk.spooled):
-            count += 1
-            sequence, chain = heads.get(each.spool_id, (0, chain_start(each.spool_id)))
-            if each.sequence <= sequence:
-                step.fail(Flaw.SPOOL_REPLAYED, each.index, f"{each.spool_id} number {each.sequence}")
-                continue
-            if each.sequence > sequence + 1:
-                step.fail(Flaw.SPOOL_GAP, each.index, f"{each.spool_id} jumps from {sequence} to {each.sequence}")
-            elif each.chain != chain_next(chain, each.commitment):
-                step.fail(Flaw.SPOOL_CHAIN, each.index, each.spool_id)
-            heads[each.spool_id] = each.sequence, each.chain
-        if count:
-            step.note("spooled", count)
-
-    def _judge_pending(self, step: Step, key: Key, head: Head) -> None:
-        stack = tree.stack_at(self._folder, head.size, self._roots)
+    def _judge_pending(self, step: Step, keys: KeyChain, head: Head) -> list[Leaf]:
+        """The leaves that are sequenced and not yet published, as far as they continue the tree."""
+        stack = stack_at(self._folder, head.size, self._view.roots)
+        late: list[Leaf] = []
         if self._torn:
             step.note("torn", self._torn)
-        for batch in self._batches:
-            if batch.first + len(batch.leaves) <= head.size:
-                continue
+        for batch in self._view.batches:
             if stack is None:
                 step.skip("unreadable")
-                return
+                break
             if batch.first != stack.size:
                 step.fail(Flaw.PENDING_GAP, stack.size, f"the next batch begins at {batch.first}")
-                return
-            for place, leaf in enumerate(batch.leaves):
-                stack.push(leaf_hash(leaf))
-                if not _fits(leaf, batch.first + place, *batch.payloads[place]):
-                    step.fail(Flaw.PENDING_CHANGED, batch.first + place, "payload or salt")
+                break
+            for place, content in enumerate(batch.leaves):
+                stack.push(leaf_hash(content))
+                leaf = _fitting(content, batch.first + place, *batch.payloads[place])
+                if leaf is None or (leaf.control == KEY_CHANGED and leaf.index not in keys.changes):
+                    step.fail(Flaw.PENDING_CHANGED, batch.first + place, "payload, salt or hand-over")
+                else:
+                    late.append(leaf)
             try:
-                signed = read_head(batch.note, key)
+                signed = read_head(batch.note, keys)
             except Unreadable as wrong:
                 step.fail(Flaw.PENDING_CHANGED, batch.first, str(wrong))
-                return
+                break
             if (signed.size, signed.root) != (stack.size, stack.root):
                 step.fail(Flaw.PENDING_CHANGED, batch.first, "the batch does not lead to its checkpoint")
-                return
-            self._report.pending += len(batch.leaves)
+                break
+            self.report.pending += len(batch.leaves)
+        return late
 
 
-def _fits(content: bytes, index: int, salt: bytes, payload: bytes) -> bool:
+def _gather(step: Step, groups: Iterable[list[Finding]]) -> None:
+    for group in groups:
+        for found in group:
+            step.fail(found.flaw, found.index, found.detail)
+
+
+def _fitting(content: bytes, index: int, salt: bytes, payload: bytes) -> Leaf | None:
     try:
         leaf = read_leaf(content)
     except Unreadable:
-        return False
-    return (
+        return None
+    fits = (
         leaf.index == index
         and leaf.commitment == commitment(salt, payload)
-        and not scan.check_payload(payload, leaf.control)[0]
+        and not check_payload(payload, leaf.control)[0]
     )
+    return leaf if fits else None
+
+
+def _spooled(leaf: Leaf) -> Spooled:
+    assert leaf.spool is not None
+    return Spooled(leaf.index, *leaf.spool, leaf.commitment)

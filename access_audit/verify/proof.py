@@ -12,19 +12,8 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from access_audit.verify.reading import (
-    Head,
-    Key,
-    Leaf,
-    Unreadable,
-    WrongSignature,
-    commitment,
-    leaf_hash,
-    read_head,
-    read_key,
-    read_leaf,
-    root_of_path,
-)
+from access_audit.verify.notes import Head, Key, KeyChain, Unreadable, WrongSignature, read_head, read_key
+from access_audit.verify.reading import Leaf, commitment, leaf_hash, read_leaf, root_of_path
 from access_audit.verify.report import Flaw, Report, Step
 from access_audit.verify.scan import check_payload
 
@@ -60,7 +49,7 @@ def _judge_checkpoint(step: Step, proof: Mapping[str, Any], key: Key | None) -> 
         step.skip("unreadable")
         return None
     try:
-        return read_head(str(proof.get("checkpoint", "")).encode("utf-8", "replace"), key)
+        return read_head(str(proof.get("checkpoint", "")).encode("utf-8", "replace"), KeyChain((key,)))
     except WrongSignature as wrong:
         step.fail(Flaw.CHECKPOINT_SIGNATURE, detail=str(wrong))
     except Unreadable as wrong:

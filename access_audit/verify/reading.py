@@ -1,11 +1,10 @@
-"""The formats of the log, read a second time: notes, keys, hashes, leaves, bundles. Bytes in, values out.
+"""The formats of the log, read a second time: hashes, leaves, bundles, append files. Bytes in, values out.
 
-Source: c2sp.org/signed-note, c2sp.org/tlog-checkpoint, c2sp.org/tlog-tiles, RFC 6962 section 2.1.
+Source: c2sp.org/tlog-tiles, RFC 6962 section 2.1.
 """
 
 from __future__ import annotations
 
-import base64
 import binascii
 import hashlib
 import json
@@ -15,46 +14,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from access_audit.verify.notes import Unreadable
 
 WIDTH = 256
 SALT = 32
 _COMMITMENT = b"vms-departemental audit payload v1\n"
 _CHAIN = b"vms-departemental audit spool v1\n"
-_SIZE = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
-_NUMBER = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
-_LEAF_KEYS = ({"at_ns", "index", "payload", "v"}, {"control", "spool"})
-
-
-class Unreadable(ValueError):  # noqa: N818 - it says what the bytes are
-    """Bytes that do not have the form that they should."""
-
-
-class WrongSignature(Unreadable):
-    """A well-formed note whose signature is missing or does not hold."""
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A public key and the origin that it signs for."""
-
-    name: str
-    raw: bytes
-
-    @property
-    def key_id(self) -> bytes:
-        """The four bytes in front of its signatures."""
-        return hashlib.sha256(self.name.encode() + b"\n\x01" + self.raw).digest()[:4]
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """A checkpoint whose signature holds."""
-
-    origin: str
-    size: int
-    root: bytes
+_DIGEST = r"[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]="
+_NUMBER = r"0|[1-9][0-9]{0,17}"
+_LEAF = re.compile(
+    rf'\{{"at_ns":"(?P<at>{_NUMBER}|[1-9][0-9]{{18}})",(?:"control":"(?P<control>log\.[a-z_]{{1,40}})",)?'
+    rf'"index":(?P<index>{_NUMBER}),"payload":"(?P<payload>{_DIGEST})",'
+    rf'(?:"spool":\{{"chain":"(?P<chain>{_DIGEST})","id":"(?P<id>[A-Za-z0-9_.-]{{1,64}})",'
+    rf'"sequence":(?P<sequence>{_NUMBER})\}},)?"v":1\}}'.encode()
+)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,54 +40,6 @@ class Leaf:
     commitment: bytes
     control: str
     spool: tuple[str, int, bytes] | None
-
-
-def read_key(text: str) -> Key:
-    """The key of a vkey line."""
-    try:
-        name, identifier, encoded = text.strip().split("+", 2)
-        raw = base64.b64decode(encoded, validate=True)
-    except (ValueError, binascii.Error):
-        raise Unreadable("no vkey line") from None
-    key = Key(name, raw[1:])
-    if raw[:1] != b"\x01" or len(raw) != 33 or key.key_id.hex() != identifier or not name:
-        raise Unreadable("not an Ed25519 vkey, or its identifier does not fit")
-    return key
-
-
-def read_head(note: bytes, key: Key) -> Head:
-    """The checkpoint of a signed note. Unreadable when it is malformed, WrongSignature when it is not the key's."""
-    text, separator, signatures = note.rpartition(b"\n\n")
-    lines = text.split(b"\n")
-    if not separator or len(lines) < 3 or len(note) > 16_384:
-        raise Unreadable("no signed note")
-    try:
-        root = base64.b64decode(lines[2], validate=True)
-        origin, size = lines[0].decode(), lines[1].decode("ascii")
-    except ValueError:
-        raise Unreadable("malformed checkpoint") from None
-    if not _SIZE.fullmatch(size) or len(root) != 32:
-        raise Unreadable("malformed checkpoint")
-    if not _signed(text + b"\n", signatures, key):
-        raise WrongSignature(f"no valid signature of {key.name}")
-    if origin != key.name:
-        raise WrongSignature(f"checkpoint of {origin[:80]!r}, not of {key.name}")
-    return Head(origin, int(size), root)
-
-
-def _signed(text: bytes, signatures: bytes, key: Key) -> bool:
-    mark = f"\u2014 {key.name} ".encode()
-    for line in signatures.split(b"\n"):
-        if not line.startswith(mark):
-            continue
-        try:
-            raw = base64.b64decode(line[len(mark) :], validate=True)
-            if raw[:4] == key.key_id:
-                Ed25519PublicKey.from_public_bytes(key.raw).verify(raw[4:], text)
-                return True
-        except (InvalidSignature, ValueError):
-            continue
-    return False
 
 
 def leaf_hash(entry: bytes) -> bytes:
@@ -169,26 +95,20 @@ def chain_next(chain: bytes, sealed: bytes) -> bytes:
 
 def canonical(value: Any) -> bytes:  # noqa: ANN401
     """The one byte form of a JSON value (RFC 8785 for the values that the log holds)."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode("utf-8", "replace")
+    return _ENCODER.encode(value).encode("utf-8", "replace")
 
 
 def read_leaf(content: bytes) -> Leaf:
     """The leaf of these bytes; Unreadable unless they are its one byte form."""
-    try:
-        raw = json.loads(content)
-        mandatory, optional = _LEAF_KEYS
-        if raw["v"] != 1 or not mandatory <= raw.keys() or raw.keys() - mandatory - optional:
-            raise Unreadable("leaf of another form")
-        if canonical(raw) != content or type(raw["index"]) is not int or not _NUMBER.fullmatch(raw["at_ns"]):
-            raise Unreadable("leaf not in its one byte form")
-        sealed = base64.b64decode(raw["payload"], validate=True)
-        spool = raw.get("spool")
-        mark = None
-        if spool is not None:
-            mark = str(spool["id"]), int(spool["sequence"]), base64.b64decode(spool["chain"], validate=True)
-        return Leaf(raw["index"], int(raw["at_ns"]), sealed, str(raw.get("control", "")), mark)
-    except (KeyError, TypeError, AttributeError, RecursionError, ValueError) as wrong:
-        raise Unreadable(f"no leaf: {wrong}") from None
+    found = _LEAF.fullmatch(content)
+    if found is None:
+        raise Unreadable("leaf not in its one byte form")
+    at_ns, control, index, sealed, chain, spool, sequence = found.groups()
+    mark = None
+    if chain is not None:
+        mark = spool.decode(), int(sequence), binascii.a2b_base64(chain)
+    name = "" if control is None else control.decode()
+    return Leaf(int(index), int(at_ns), binascii.a2b_base64(sealed), name, mark)
 
 
 def split_bundle(content: bytes) -> list[bytes]:

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from access_audit.verify.notes import Unreadable
 from access_audit.verify.reading import (
     WIDTH,
     Leaf,
-    Unreadable,
     canonical,
     commitment,
     fold,
@@ -33,9 +34,12 @@ from access_audit.verify.report import Finding, Flaw
 CHUNK_BUNDLES = 32
 _ALONE_BELOW_BUNDLES = 128
 
+_APART_NS = 600 * 1_000_000_000
 _AUTHOR = {"id", "name", "role"}
 _REASON = {"code", "text"}
 _ALWAYS = {"at_ns", "author", "kind", "reason", "recipients"}
+_CONTROL_DETAILS = {"log.expired": ("before_ns", "controller"), "log.clock_stepped": ("from", "to")}
+_INSTANT = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 _SOMETIMES = {"authority", "camera", "commune", "details", "range", "requisition"}
 
 
@@ -72,7 +76,10 @@ class Expired:
 
 @dataclass(slots=True)
 class Chunk:
-    """What a worker found in bundles `first` to `first + len(leaf_roots)`."""
+    """What a worker found in bundles `first` to `first + len(leaf_roots)`.
+
+    `kept` gives, for each authority that payloads name, index and instant of the oldest payload that is there.
+    """
 
     first: int
     leaf_roots: list[bytes | None] = field(default_factory=list)
@@ -84,7 +91,10 @@ class Chunk:
     runs: list[Run] = field(default_factory=list)
     spooled: list[Spooled] = field(default_factory=list)
     expired: list[Expired] = field(default_factory=list)
+    kept: dict[str, tuple[int, int]] = field(default_factory=dict)
+    hand_overs: list[int] = field(default_factory=list)
     steps_of_clock: int = 0
+    dated_apart: int = 0
     first_ns: int | None = None
     last_ns: int = 0
 
@@ -189,6 +199,8 @@ def _scan_entries(chunk: Chunk, folder: Path, number: int, contents: list[bytes]
             chunk.times.append(Finding(Flaw.TIME_WENT_BACK, index, f"by {chunk.last_ns - leaf.at_ns} ns"))
         chunk.first_ns = leaf.at_ns if chunk.first_ns is None else chunk.first_ns
         chunk.last_ns = leaf.at_ns
+        if leaf.control == "log.key_changed":
+            chunk.hand_overs.append(index)
         if leaf.spool is not None:
             chunk.spooled.append(Spooled(index, *leaf.spool, leaf.commitment))
         if payloads is not None:
@@ -223,11 +235,21 @@ def _scan_payload(chunk: Chunk, index: int, leaf: Leaf, salt: bytes, payload: by
     problem, content = check_payload(payload, leaf.control)
     if problem:
         chunk.payloads.append(Finding(Flaw.PAYLOAD_CATALOGUE, index, problem))
-    elif leaf.control == "log.clock_stepped":
+    elif leaf.control:
+        _scan_control(chunk, index, leaf, content.get("details", {}))
+    else:
+        chunk.kept.setdefault(content.get("authority", ""), (index, leaf.at_ns))
+        if leaf.spool is None and abs(int(content["at_ns"]) - leaf.at_ns) > _APART_NS:
+            chunk.dated_apart += 1
+
+
+def _scan_control(chunk: Chunk, index: int, leaf: Leaf, details: dict[str, str]) -> None:
+    if leaf.control == "log.clock_stepped":
         chunk.steps_of_clock += 1
+        if not details["to"] < details["from"]:
+            chunk.times.append(Finding(Flaw.TIME_STATEMENT, index, "a step back that does not go back"))
     elif leaf.control == "log.expired":
-        details = content["details"]
-        chunk.expired.append(Expired(index, leaf.at_ns, int(details["before_ns"]), str(details["controller"])))
+        chunk.expired.append(Expired(index, leaf.at_ns, int(details["before_ns"]), details["controller"]))
 
 
 def check_payload(payload: bytes, control: str) -> tuple[str, dict[str, Any]]:
@@ -240,13 +262,14 @@ def check_payload(payload: bytes, control: str) -> tuple[str, dict[str, Any]]:
         if content["author"].keys() != _AUTHOR or content["reason"].keys() != _REASON:
             return "author or reason of another form", {}
         kind = content["kind"]
-        if not content["author"]["id"] or not content["reason"]["code"] or not content["at_ns"].isdigit():
+        if not content["author"]["id"] or not content["reason"]["code"] or not _INSTANT.fullmatch(content["at_ns"]):
             return "an empty field that the law asks for", {}
         if control != (kind if kind.startswith("log.") else ""):
             return "the leaf names another kind", {}
-        if kind == "log.expired":
-            int(content["details"]["before_ns"])
-            str(content["details"]["controller"])
+        if any(type(content["details"][name]) is not str for name in _CONTROL_DETAILS.get(control, ())):
+            return "details of another form", {}
+        if kind == "log.expired" and not content["details"]["before_ns"].isdecimal():
+            return "details of another form", {}
         if canonical(content) != payload:
             return "not in its one byte form", {}
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as wrong:

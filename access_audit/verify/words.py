@@ -10,6 +10,7 @@ Language = Literal["fr", "en"]
 
 STEPS: dict[str, tuple[str, str]] = {
     "key": ("Clé publique", "Public key"),
+    "hand_overs": ("Changements de clé", "Hand-overs of the key"),
     "checkpoint": ("Point de contrôle signé", "Signed checkpoint"),
     "tree": ("Arbre de hachage, inscriptions et tuiles", "Hash tree, entries and tiles"),
     "entries": ("Forme et rang des inscriptions", "Form and place of the entries"),
@@ -19,6 +20,8 @@ STEPS: dict[str, tuple[str, str]] = {
     "expiry": ("Effacement à l'échéance légale", "Erasure at the legal end"),
     "spools": ("Inscriptions différées des enregistreurs", "Entries delivered later by recorders"),
     "pending": ("Inscriptions en cours de publication", "Entries being published"),
+    "timestamps": ("Horodatages de tiers (RFC 3161)", "Time-stamps of third parties (RFC 3161)"),
+    "witnesses": ("Contresignatures des témoins", "Cosignatures of witnesses"),
     "receipts": ("Reçus fournis", "Receipts given"),
     "known": ("Points de contrôle connus d'ailleurs", "Checkpoints known elsewhere"),
     "proof": ("Preuve d'inscription", "Proof of inclusion"),
@@ -34,6 +37,8 @@ VERDICTS: dict[Verdict, tuple[str, str]] = {
 NOTES: dict[str, tuple[str, str]] = {
     "unreadable": ("non vérifiable, à cause de ce qui précède", "cannot be verified because of the above"),
     "none_given": ("rien n'a été fourni", "none was given"),
+    "none_there": ("le journal n'en contient pas", "the log has none"),
+    "hand_overs": ("{count} changements de clé suivis", "{count} hand-overs followed"),
     "unpublished": ("aucune inscription n'est encore publiée", "nothing is published yet"),
     "checkpoints": ("{count} points de contrôle comparés", "{count} checkpoints compared"),
     "clock_steps": (
@@ -42,6 +47,25 @@ NOTES: dict[str, tuple[str, str]] = {
     ),
     "expired": ("{count} contenus effacés à l'échéance légale", "{count} payloads erased at the legal end"),
     "erased": ("le contenu a été effacé à l'échéance légale", "the payload has been erased at the legal end"),
+    "expiring": (
+        "{count} contenus en cours d'effacement à l'échéance légale",
+        "{count} payloads being erased at the legal end",
+    ),
+    "overdue": (
+        "des contenus ont plus de trois ans et ne sont pas effacés, dès l'inscription {count}",
+        "payloads older than three years have not been erased, from entry {count} on",
+    ),
+    "dated_apart": (
+        "{count} inscriptions portent une date d'acte à plus de dix minutes de celle du journal",
+        "{count} entries name an instant more than ten minutes away from that of the log",
+    ),
+    "anchored": ("attesté jusqu'à l'inscription {count}", "attested up to entry {count}"),
+    "timestamps": ("{count} horodatages", "{count} time-stamps"),
+    "cosignatures": ("{count} contresignatures", "{count} cosignatures"),
+    "from_the_folder": (
+        "clés des tiers prises dans le journal lui-même : comparez-les à celles que vous tenez d'eux",
+        "keys of the third parties taken from the log itself: compare them with those that you have from them",
+    ),
     "spooled": ("{count} inscriptions différées", "{count} entries delivered later"),
     "torn": (
         "{count} fin de fichier incomplète, jamais promise par un reçu",
@@ -52,6 +76,11 @@ NOTES: dict[str, tuple[str, str]] = {
 
 FLAWS: dict[Flaw, tuple[str, str]] = {
     Flaw.KEY_MISMATCH: ("la clé n'est pas celle du journal", "the key is not that of the log"),
+    Flaw.KEY_OUT_OF_TURN: (
+        "un point de contrôle est signé par une clé du journal qui n'était pas en vigueur",
+        "a checkpoint is signed by a key of the log that was not in force",
+    ),
+    Flaw.HAND_OVER: ("un changement de clé n'est pas prouvé", "a hand-over of the key is not proved"),
     Flaw.CHECKPOINT_MISSING: ("le point de contrôle est absent", "the checkpoint is missing"),
     Flaw.CHECKPOINT_MALFORMED: ("le point de contrôle est illisible", "the checkpoint is unreadable"),
     Flaw.CHECKPOINT_SIGNATURE: (
@@ -82,6 +111,14 @@ FLAWS: dict[Flaw, tuple[str, str]] = {
     Flaw.TILE_MISSING: ("une tuile de hachage est absente", "a hash tile is missing"),
     Flaw.TILE_CHANGED: ("une tuile de hachage a été modifiée", "a hash tile has been changed"),
     Flaw.TIME_WENT_BACK: ("une inscription est antidatée", "an entry is back-dated"),
+    Flaw.TIME_STATEMENT: (
+        "une correction d'horloge déclarée se contredit",
+        "a stated correction of the clock contradicts itself",
+    ),
+    Flaw.TIME_AHEAD: (
+        "une inscription porte une heure postérieure à l'instant où un tiers l'a attestée",
+        "an entry is dated after the instant at which a third party attested it",
+    ),
     Flaw.PAYLOAD_MISSING: (
         "un contenu manque sans que le journal en déclare l'effacement",
         "a payload is missing, and the log states no erasure",
@@ -98,6 +135,10 @@ FLAWS: dict[Flaw, tuple[str, str]] = {
     ),
     Flaw.PAYLOAD_RESTORED: ("un contenu déclaré effacé est revenu", "a payload stated as erased has come back"),
     Flaw.SPOOL_REPLAYED: ("une inscription différée a été rejouée", "a spooled entry has been replayed"),
+    Flaw.SPOOL_REORDERED: (
+        "des inscriptions différées ont été interverties",
+        "spooled entries stand in another order",
+    ),
     Flaw.SPOOL_GAP: ("des inscriptions différées manquent", "spooled entries are missing"),
     Flaw.SPOOL_CHAIN: ("la chaîne d'un enregistreur est rompue", "the chain of a recorder is broken"),
     Flaw.PENDING_CHANGED: (
@@ -105,6 +146,44 @@ FLAWS: dict[Flaw, tuple[str, str]] = {
         "an entry being published has been changed",
     ),
     Flaw.PENDING_GAP: ("des inscriptions en cours de publication manquent", "entries being published are missing"),
+    Flaw.TIMESTAMP_MALFORMED: ("un horodatage est illisible", "a time-stamp is unreadable"),
+    Flaw.TIMESTAMP_SIGNATURE: (
+        "la signature d'un horodatage n'est pas valable",
+        "the signature of a time-stamp does not hold",
+    ),
+    Flaw.TIMESTAMP_AUTHORITY: (
+        "un horodatage ne vient d'aucune autorité connue",
+        "a time-stamp comes from no known authority",
+    ),
+    Flaw.TIMESTAMP_OTHER_ROOT: (
+        "un horodatage atteste un autre état du journal",
+        "a time-stamp attests another state of the log",
+    ),
+    Flaw.COSIGNED_MALFORMED: (
+        "un point de contrôle contresigné est illisible",
+        "a cosigned checkpoint is unreadable",
+    ),
+    Flaw.COSIGNED_SIGNATURE: (
+        "un point de contrôle contresigné n'est pas signé par la clé du journal",
+        "a cosigned checkpoint is not signed by the key of the log",
+    ),
+    Flaw.COSIGNED_FOREIGN: (
+        "une contresignature est celle d'un autre journal",
+        "a cosignature is that of another log",
+    ),
+    Flaw.COSIGNED_OTHER_ROOT: (
+        "un témoin a contresigné un autre état du journal",
+        "a witness cosigned another state of the log",
+    ),
+    Flaw.COSIGNATURE_WRONG: ("une contresignature n'est pas valable", "a cosignature does not hold"),
+    Flaw.COSIGNATURE_UNKNOWN: (
+        "un point de contrôle n'est contresigné par aucun témoin connu",
+        "a cosigned checkpoint bears the cosignature of no known witness",
+    ),
+    Flaw.COSIGNATURE_ORDER: (
+        "un témoin a contresigné un journal qui rétrécit",
+        "a witness cosigned a log that shrinks",
+    ),
     Flaw.RECEIPT_MALFORMED: ("un reçu est illisible", "a receipt is unreadable"),
     Flaw.RECEIPT_SIGNATURE: (
         "un reçu n'est pas signé par la clé du journal",

@@ -42,7 +42,7 @@ def test_an_untouched_log_passes_with_every_receipt_given_out(log: Built):
     assert report.findings == []
     assert report.ok
     assert report.size == 600
-    assert [step.number for step in report.steps] == list(range(1, 13))
+    assert [step.number for step in report.steps] == list(range(1, 16))
 
 
 def swap(leaves: list[bytes], one: int, other: int) -> None:
@@ -257,7 +257,7 @@ TAMPERS: list[tuple[Tamper, Flaw, int | None]] = [
     (spool_gap, Flaw.SPOOL_GAP, 304),
     (spool_changed, Flaw.SPOOL_CHAIN, 305),
     (rewritten_without_the_key, Flaw.LOG_REWRITTEN, 301),
-    (rewritten_by_an_insider, Flaw.HISTORY_INCONSISTENT, 300),
+    (rewritten_by_an_insider, Flaw.HISTORY_INCONSISTENT, 0),
     (shifted_with_the_key, Flaw.ENTRY_DELETED, 200),
     (resigned_with_another_key, Flaw.CHECKPOINT_SIGNATURE, None),
     (key_replaced, Flaw.KEY_MISMATCH, None),
@@ -266,7 +266,7 @@ TAMPERS: list[tuple[Tamper, Flaw, int | None]] = [
     (checkpoint_of_another_size, Flaw.CHECKPOINT_SIGNATURE, None),
     (rolled_back, Flaw.LOG_ROLLED_BACK, 301),
     (kept_checkpoint_resigned, Flaw.HISTORY_SIGNATURE, 301),
-    (kept_checkpoint_of_another_tree, Flaw.HISTORY_INCONSISTENT, 300),
+    (kept_checkpoint_of_another_tree, Flaw.HISTORY_INCONSISTENT, 0),
     (foreign_bundle, Flaw.FILE_FOREIGN, 768),
 ]
 
@@ -313,7 +313,7 @@ def test_a_fork_shown_to_two_auditors_is_given_away(log: Built, tmp_path: Path):
     rebuild(copied.folder, lambda leaves, payloads: built.reseal(leaves, payloads, 599, camera="cam-9"))
     shutil.rmtree(copied.folder / "checkpoints")
     found = judge(copied, known=[(log.folder / "checkpoint").read_bytes()]).findings
-    assert (found[0].flaw, found[0].index) == (Flaw.LOG_FORKED, 599)
+    assert (found[0].flaw, found[0].index) == (Flaw.LOG_FORKED, 0)
     by_receipt = judge(copied, receipts=receipts_of(log)[-1:]).findings
     assert (by_receipt[0].flaw, by_receipt[0].index) == (Flaw.RECEIPT_CONTRADICTED, 599)
 
