@@ -41,6 +41,10 @@ class Codec(StrEnum):
         return self.has_nal_units
 
 
+NATIVE_CODECS = (Codec.H264, Codec.H265)
+"""What the native path takes apart itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class ParameterSets:
     """The parameter sets in force, as NAL units (header included, no start code, emulation prevention kept).
