@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from dataclasses import dataclass, field
 
 import structlog
 
+from cameras.simulator.certificate import new_context
+from cameras.simulator.certificate import present as present_certificate
 from cameras.simulator.device import Device
 from cameras.simulator.digest import DigestGate
 from cameras.simulator.discovery import Responder
@@ -36,9 +39,12 @@ class SimulatedCamera:
     _reboot: asyncio.Task[None] | None = None
     _has_motion: bool = False
     _gates: tuple[DigestGate, DigestGate] = field(init=False)
+    _tls: ssl.SSLContext | None = None
 
     def __post_init__(self) -> None:
         device = self.device
+        if device.spec.rtsps:
+            self._tls = new_context(device.spec.mac, changed=Fault.CERTIFICATE_CHANGED in device.faults)
         realm = f"{device.spec.manufacturer.encode('ascii', 'ignore').decode()} {device.spec.serial}"
         algorithms = (Algorithm.SHA256, Algorithm.MD5) if device.spec.rtsp_sha256 else (Algorithm.MD5,)
         self._gates = (
@@ -68,7 +74,7 @@ class SimulatedCamera:
 
     def stream_url(self, role: str = "main") -> str:
         """Where a stream really plays, without credentials."""
-        return f"rtsp://{self.device.spec.address}:{self.rtsp_port}/{role}"
+        return f"{self.device.spec.rtsp_scheme}://{self.device.spec.address}:{self.rtsp_port}/{role}"
 
     @property
     def clients(self) -> int:
@@ -78,6 +84,8 @@ class SimulatedCamera:
     def set_fault(self, fault: Fault, present: bool = True) -> None:
         """Switch a fault on or off while the camera runs."""
         self.device.set_fault(fault, present)
+        if fault is Fault.CERTIFICATE_CHANGED and self._tls is not None:
+            present_certificate(self._tls, self.device.spec.mac, changed=present)
 
     def set_motion(self, motion: bool) -> None:
         """Let the motion detector see something, or nothing more."""
@@ -115,7 +123,7 @@ class SimulatedCamera:
         device = self.device
         self._http = HttpServer(self._answer)
         self._rtsp = RtspServer(device, self.wheel, self._gates[1])
-        device.rtsp_port = await self._rtsp.start(device.spec.address, rtsp_port)
+        device.rtsp_port = await self._rtsp.start(device.spec.address, rtsp_port, self._tls)
         device.http_port = await self._http.start(device.spec.address, http_port)
         await self.responder.add(device)
 

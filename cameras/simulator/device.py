@@ -124,7 +124,7 @@ class Device:
 
     def rtsp_url(self, stream: StreamSettings) -> str:
         """The address of a stream as the camera tells it, without credentials."""
-        return f"rtsp://{self.advertised_host}:{self.rtsp_port}{stream.path}"
+        return f"{self.spec.rtsp_scheme}://{self.advertised_host}:{self.rtsp_port}{stream.path}"
 
     def scopes(self) -> tuple[str, ...]:
         """ONVIF scopes: kind, profiles, name, hardware and location (Core Specification, 7.3.2.2)."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
@@ -68,10 +69,13 @@ class RtspServer:
     connections: set[RtspConnection] = field(default_factory=set)
     _server: asyncio.Server | None = None
 
-    async def start(self, address: str, port: int) -> int:
-        """Listen; returns the port in use. Raises OSError when the address or the port cannot be had."""
+    async def start(self, address: str, port: int, tls: ssl.SSLContext | None = None) -> int:
+        """Listen, with `tls` for clients of `rtsps://` only; returns the port in use.
+
+        Raises OSError when the address or the port cannot be had.
+        """
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: RtspConnection(self), address, port, backlog=128)
+        self._server = await loop.create_server(lambda: RtspConnection(self), address, port, backlog=128, ssl=tls)
         return int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self, *, say_bye: bool = True) -> None:

@@ -54,6 +54,8 @@ class Fault(StrEnum):
     """The SDP offers a sound track, which nobody may set up (R. 253-1 CSI)."""
     ENTITY_BOMB = "entity_bomb"
     """SOAP answers declare entities that would fill the memory of a careless reader."""
+    CERTIFICATE_CHANGED = "certificate_changed"
+    """The streams, where they come over TLS, are signed with another key than the one that the camera came with."""
 
 
 FAULT_SENTENCES: dict[Fault, str] = {
@@ -71,6 +73,7 @@ FAULT_SENTENCES: dict[Fault, str] = {
     Fault.B_FRAMES: "Le flux principal contient des images B.",
     Fault.AUDIO_OFFERED: "Une piste son est proposée.",
     Fault.ENTITY_BOMB: "Les réponses XML contiennent une bombe d'entités.",
+    Fault.CERTIFICATE_CHANGED: "Le certificat TLS n'est plus celui d'origine.",
 }
 """What each fault is, for people (French)."""
 
@@ -104,7 +107,8 @@ class CameraSpec:
     Port 0 lets the system choose; `discovery_port` None means that the camera does not answer WS-Discovery.
     `offset_s` moves the film: its position at Unix time t is (t + offset_s) modulo its duration. `mac` is the
     hardware identity, six bytes as twelve lower-case hexadecimal digits. `instant_key` makes a new client start at
-    once with the key frame before the present position instead of waiting for the next one.
+    once with the key frame before the present position instead of waiting for the next one. With `rtsps` the streams
+    come over TLS, under a certificate that the camera signed itself.
     """
 
     name: str
@@ -126,9 +130,15 @@ class CameraSpec:
     ptz: bool = True
     instant_key: bool = False
     rtsp_sha256: bool = False
+    rtsps: bool = False
     motion_every_s: float = 20.0
     reboot_s: float = 5.0
     faults: frozenset[Fault] = frozenset()
+
+    @property
+    def rtsp_scheme(self) -> str:
+        """What the addresses of its streams begin with."""
+        return "rtsps" if self.rtsps else "rtsp"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,11 +24,16 @@ class StreamTransport(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StreamAddress:
-    """Where one stream is fetched: `rtsp://` or `rtsps://`, without credentials in the address."""
+    """Where one stream is fetched: `rtsp://` or `rtsps://`, without credentials in the address.
+
+    `tls_pins` are the keys that the camera may show for `rtsps://` (`vms.base.tls`): several, so that a renewal can be
+    prepared. Without any, such a stream is not fetched.
+    """
 
     role: StreamRole
     url: str
     transport: StreamTransport = StreamTransport.TCP
+    tls_pins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,9 @@ class StreamStatus:
     """The condition of one stream, since when (UTC nanoseconds), and why.
 
     `cause` is empty while live, else a stable code: `unreachable`, `refused`, `bad_password`, `timeout`, `silent`,
-    `closed_by_camera`, `protocol`, `unsupported_codec`, `tls_pin_mismatch`, `not_authorised`, `disk_full`,
-    `reader_unavailable`, or for a viewer `unplayable_codec`: recorded well, yet in a codec that no browser shows.
+    `closed_by_camera`, `protocol`, `unsupported_codec`, `tls_pin_mismatch`, `tls_no_pin`, `redirected`, `flood`,
+    `not_authorised`, `disk_full`, `reader_unavailable`, or for a viewer `unplayable_codec`: recorded well, yet in a
+    codec that no browser shows.
     """
 
     camera_id: str

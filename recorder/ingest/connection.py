@@ -1,7 +1,10 @@
-"""One connection to a camera: from its address to a playing stream, then reads and small writes on a bare socket.
+"""One connection to a camera: from its address to a playing stream, then reads and small writes, clear or in TLS.
 
-The handshake is awaited, within a deadline. From PLAY on nobody waits: `read` takes whatever the socket holds, in one
-call, when the pace says so.
+The handshake is awaited, within a deadline. From PLAY on nobody waits: `read` takes whatever has arrived, in one call,
+when the pace says so.
+
+A camera is trusted over TLS for its recorded key only; without one it is not called. Redirects are followed to the
+same host, never from TLS to the clear: what else a camera asks for is refused with a cause, for the installer to judge.
 """
 
 from __future__ import annotations
@@ -12,12 +15,15 @@ import errno
 import functools
 import ipaddress
 import socket
+import ssl
+from collections.abc import Collection
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
 import structlog
 
 from recorder.ingest.causes import Cause, IngestError
+from recorder.ingest.channel import MAX_UNSENT_BYTES, Channel, PlainChannel, open_tls
 from recorder.ingest.session import Phase, RedirectedError, RtspSession, VideoTrack
 from vms.media.access_unit import Codec
 from vms.media.depacketise import Batch, StreamDemuxer
@@ -27,13 +33,12 @@ from vms.media.rtsp import InterleavedFrame, RtspParser
 
 log = structlog.get_logger(__name__)
 
-DEFAULT_PORT = 554
+DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322}
+"""As registered with IANA."""
 CONNECT_TIMEOUT_S = 5.0
 HANDSHAKE_TIMEOUT_S = 15.0
 MAX_REDIRECTS = 3
 MAX_EARLY_BYTES = 4 * 1024 * 1024
-MAX_UNSENT_BYTES = 64 * 1024
-HANDSHAKE_READ_BYTES = 64 * 1024
 _UNREACHABLE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN, errno.EADDRNOTAVAIL})
 _OUR_SSRC = 0x564D5331
 
@@ -45,20 +50,23 @@ class Endpoint:
     host: str
     port: int
     url: str
+    secure: bool = False
 
 
 def parse_endpoint(url: str) -> Endpoint:
-    """The endpoint of an `rtsp://` address; credentials inside it are ignored. IngestError for anything else."""
+    """The endpoint of an `rtsp://` or `rtsps://` address; credentials in it are ignored. IngestError for any other."""
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname, parts.port or DEFAULT_PORT
+        host, port = parts.hostname, parts.port
     except ValueError:
         raise IngestError(Cause.PROTOCOL, "the stream address cannot be read") from None
-    if parts.scheme.lower() != "rtsp" or not host:
-        raise IngestError(Cause.PROTOCOL, f"no rtsp:// address: scheme {parts.scheme[:10]!r}")
+    scheme = parts.scheme.lower()
+    if scheme not in DEFAULT_PORTS or not host:
+        raise IngestError(Cause.PROTOCOL, f"no rtsp:// or rtsps:// address: scheme {scheme[:10]!r}")
     bare = f"[{host}]" if ":" in host else host
-    netloc = f"{bare}:{parts.port}" if parts.port else bare
-    return Endpoint(host, port, urlunsplit(("rtsp", netloc, parts.path, parts.query, "")))
+    netloc = f"{bare}:{port}" if port else bare
+    address = urlunsplit((scheme, netloc, parts.path, parts.query, ""))
+    return Endpoint(host, port or DEFAULT_PORTS[scheme], address, scheme == "rtsps")
 
 
 class StreamConnection:
@@ -67,8 +75,8 @@ class StreamConnection:
     extra_uncertainty_ms = 0
     hurried = False
 
-    def __init__(self, sock: socket.socket, session: RtspSession, track: VideoTrack, early: bytes) -> None:
-        self.socket = sock
+    def __init__(self, channel: Channel, session: RtspSession, track: VideoTrack, early: bytes) -> None:
+        self._channel = channel
         self.keep_alive_s = session.keep_alive_s
         self.track = track
         self._session = session
@@ -82,7 +90,7 @@ class StreamConnection:
 
     def fileno(self) -> int:
         """The descriptor that becomes readable."""
-        return self.socket.fileno()
+        return self._channel.socket.fileno()
 
     @property
     def codec(self) -> Codec:
@@ -92,7 +100,7 @@ class StreamConnection:
     @property
     def capacity_bytes(self) -> int:
         """About what the socket holds at present: the system keeps half of its buffer for itself."""
-        return self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2
+        return self._channel.socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2
 
     def read(self, buffer: memoryview) -> tuple[int, Batch | None]:
         """Take what has arrived, without waiting: the number of bytes and what they held.
@@ -100,13 +108,13 @@ class StreamConnection:
         Raises IngestError when the camera has closed, says goodbye or breaks the protocol.
         """
         try:
-            count = self.socket.recv_into(buffer)
+            count = self._channel.recv_into(buffer)
         except (BlockingIOError, InterruptedError):
             if not self._early:
                 return 0, None
             count = 0
         except OSError as broken:
-            raise IngestError(Cause.CLOSED_BY_CAMERA, f"connection lost: {broken.strerror}") from None
+            raise _lost(broken) from None
         else:
             if not count:
                 raise IngestError(Cause.CLOSED_BY_CAMERA, "the camera closed the connection")
@@ -141,39 +149,41 @@ class StreamConnection:
         """Say goodbye, if that costs no waiting, and close."""
         with contextlib.suppress(OSError):
             if not self._unsent:
-                self.socket.send(self._session.teardown())
-        self.socket.close()
+                self._channel.send(self._session.teardown())
+        self._channel.close()
 
     def _send(self, data: bytes) -> None:
         data = self._unsent + data
         try:
-            count = self.socket.send(data)
+            count = self._channel.send(data)
         except (BlockingIOError, InterruptedError):
             count = 0
         except OSError as broken:
-            raise IngestError(Cause.CLOSED_BY_CAMERA, f"connection lost: {broken.strerror}") from None
+            raise _lost(broken) from None
         self._unsent = data[count:]
         if len(self._unsent) > MAX_UNSENT_BYTES:
             raise IngestError(Cause.PROTOCOL, "the camera reads nothing of what it is sent")
 
 
-async def open_stream(url: str, username: str, password: str, buffer_bytes: int) -> StreamConnection:
+async def open_stream(
+    url: str, username: str, password: str, buffer_bytes: int, tls_pins: Collection[str] = ()
+) -> StreamConnection:
     """Connect, negotiate and start a stream. `buffer_bytes` is what its socket is to hold.
 
-    Redirects are followed, a few times; credentials go to the host of `url` only. Raises IngestError.
+    `tls_pins` are the keys that a camera of an `rtsps://` address may have (`vms.base.tls`). Raises IngestError.
     """
-    first_host = parse_endpoint(url).host
+    endpoint = parse_endpoint(url)
     for _ in range(MAX_REDIRECTS + 1):
-        endpoint = parse_endpoint(url)
-        trusted = endpoint.host == first_host
-        session = RtspSession(endpoint.url, username if trusted else "", password if trusted else "")
+        if endpoint.secure and not tls_pins:
+            raise IngestError(Cause.TLS_NO_PIN, "an rtsps:// address, and no key recorded for it")
+        session = RtspSession(endpoint.url, username, password)
         sock = await _connect(endpoint, buffer_bytes)
         try:
             async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
-                return await _negotiate(sock, session)
+                return await _negotiate(sock, session, tls_pins if endpoint.secure else None)
         except RedirectedError as elsewhere:
             sock.close()
-            url = elsewhere.url
+            endpoint = _redirected(endpoint, elsewhere.url)
         except TimeoutError:
             sock.close()
             raise IngestError(Cause.TIMEOUT, f"no answer to {session.phase}") from None
@@ -181,6 +191,22 @@ async def open_stream(url: str, username: str, password: str, buffer_bytes: int)
             sock.close()
             raise
     raise IngestError(Cause.PROTOCOL, "the camera redirects without end")
+
+
+def _redirected(asked: Endpoint, url: str) -> Endpoint:
+    """Where the camera sends us, as long as that is still the camera."""
+    endpoint = parse_endpoint(url)
+    if endpoint.host != asked.host:
+        raise IngestError(Cause.REDIRECTED, f"the camera redirects to another host: {endpoint.host[:100]}")
+    if asked.secure and not endpoint.secure:
+        raise IngestError(Cause.REDIRECTED, "the camera redirects from TLS to the clear")
+    return endpoint
+
+
+def _lost(broken: OSError) -> IngestError:
+    if isinstance(broken, ssl.SSLError):
+        return IngestError(Cause.PROTOCOL, f"TLS: {broken.reason}")
+    return IngestError(Cause.CLOSED_BY_CAMERA, f"connection lost: {broken.strerror}")
 
 
 async def _connect(endpoint: Endpoint, buffer_bytes: int) -> socket.socket:
@@ -238,14 +264,14 @@ async def _resolve(endpoint: Endpoint) -> tuple[socket.AddressFamily, tuple[obje
     return socket.AF_INET6 if version == 6 else socket.AF_INET, (endpoint.host, endpoint.port)
 
 
-async def _negotiate(sock: socket.socket, session: RtspSession) -> StreamConnection:
-    loop = asyncio.get_running_loop()
+async def _negotiate(sock: socket.socket, session: RtspSession, tls_pins: Collection[str] | None) -> StreamConnection:
     parser = RtspParser()
     early = bytearray()
     try:
-        await loop.sock_sendall(sock, session.start())
+        channel: Channel = PlainChannel(sock) if tls_pins is None else await open_tls(sock, tls_pins)
+        await channel.send_all(session.start())
         while True:
-            data = await loop.sock_recv(sock, HANDSHAKE_READ_BYTES)
+            data = await channel.receive()
             if not data:
                 raise IngestError(Cause.CLOSED_BY_CAMERA, f"connection closed during {session.phase}")
             parser.push(data)
@@ -257,12 +283,14 @@ async def _negotiate(sock: socket.socket, session: RtspSession) -> StreamConnect
                     continue
                 answer = session.receive(item)
                 if answer:
-                    await loop.sock_sendall(sock, answer)
+                    await channel.send_all(answer)
                 if session.phase is Phase.PLAYING:
                     assert session.track is not None, "PLAY comes after SETUP"
-                    return StreamConnection(sock, session, session.track, bytes(early) + parser.take_rest())
+                    return StreamConnection(channel, session, session.track, bytes(early) + parser.take_rest())
     except MediaError as wrong:
         raise IngestError(Cause.PROTOCOL, str(wrong)) from None
+    except ssl.SSLError as broken:
+        raise _lost(broken) from None
     except OSError as broken:
         raise IngestError(
             Cause.CLOSED_BY_CAMERA, f"connection lost during {session.phase}: {broken.strerror}"

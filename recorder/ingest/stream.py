@@ -53,6 +53,12 @@ class StreamSource:
     password: str = field(default="", repr=False)
     transport: StreamTransport = StreamTransport.TCP
 
+    tls_pins: tuple[str, ...] = ()
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether it comes over TLS: then never through the reader, which compares no pin."""
+        return self.url.lower().startswith("rtsps:")
 
 @dataclass(slots=True)
 class StreamCounters:
@@ -105,7 +111,8 @@ class StreamIngest:
         self._machinery = machinery
         self._clock = machinery.clock
         self._connection: PlayingStream | None = None
-        foreign = self._open_foreign if machinery.reader_socket is not None else None
+        has_reader = machinery.reader_socket is not None and not source.is_secure
+        foreign = self._open_foreign if has_reader else None
         self._opener = StreamOpener(source.transport, self._open_native, foreign, self._names())
         self._turn = Turn()
         self._lost: asyncio.Future[None] | None = None
@@ -182,7 +189,7 @@ class StreamIngest:
 
     async def _open_native(self) -> PlayingStream:
         source = self._source
-        return await open_stream(source.url, source.username, source.password, SOCKET_BUFFER_BYTES)
+        return await open_stream(source.url, source.username, source.password, SOCKET_BUFFER_BYTES, source.tls_pins)
 
     async def _open_foreign(self, transport: StreamTransport) -> PlayingStream:
         source, reader_socket = self._source, self._machinery.reader_socket

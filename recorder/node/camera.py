@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from access_audit.events import EventKind
-from recorder.contract.assignment import CameraAssignment, StreamRole, StreamTransport
+from recorder.contract.assignment import CameraAssignment, StreamAddress, StreamRole
 from recorder.contract.status import StreamCondition, StreamStatus
 from recorder.contract.timeline import GapCause
 from recorder.hub.hub import StreamHub
@@ -180,10 +180,15 @@ class CameraWorker:
         if stream is not None:
             return stream
         assignment = self.assignment
-        address = assignment.stream(role)
-        url = address.url if address is not None else ""
-        transport = address.transport if address is not None else StreamTransport.TCP
-        source = StreamSource(url, assignment.commune, assignment.username, assignment.password, transport)
+        address = assignment.stream(role) or StreamAddress(role, "")
+        source = StreamSource(
+            address.url,
+            assignment.commune,
+            assignment.username,
+            assignment.password,
+            address.transport,
+            address.tls_pins,
+        )
         hub = StreamHub(assignment.camera_id, role, self._clock)
         ingest = StreamIngest(source, hub, self._services.machinery)
         task = asyncio.create_task(ingest.run(), name=f"stream {assignment.camera_id} {role}")

@@ -222,7 +222,8 @@ def assignment_from_json(values: Mapping[str, Any]) -> CameraAssignment:
 
 def _address(values: Mapping[str, Any]) -> StreamAddress:
     transport = StreamTransport(values.get("transport", StreamTransport.TCP))  # files of before know no other
-    return StreamAddress(StreamRole(values["role"]), str(values["url"]), transport)
+    pins = tuple(str(pin) for pin in values.get("tls_pins", ()))
+    return StreamAddress(StreamRole(values["role"]), str(values["url"]), transport, pins)
 
 
 def timeline_to_json(timeline: Timeline) -> dict[str, Any]:

@@ -63,12 +63,14 @@ class Collector:
 class Receiver:
     """A stream under way, and the reader of its hub."""
 
-    def __init__(self, url: str, *, username: str = USERNAME, password: str = PASSWORD) -> None:
+    def __init__(
+        self, url: str, *, username: str = USERNAME, password: str = PASSWORD, tls_pins: tuple[str, ...] = ()
+    ) -> None:
         clock = SystemClock()
         self.wheel = Wheel()
         self.hub = StreamHub("cam-test", StreamRole.MAIN, clock)
         self.ingest = StreamIngest(
-            StreamSource(url, "27229", username, password),
+            StreamSource(url, "27229", username, password, tls_pins=tls_pins),
             self.hub,
             IngestMachinery(clock, self.wheel, ConnectionBudget(clock)),
         )

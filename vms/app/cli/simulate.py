@@ -37,6 +37,7 @@ _InstantKey = Annotated[
     bool, typer.Option("--instant-key", help="Commence chaque flux aussitôt, sans attendre l'image clé suivante.")
 ]
 _Sha256 = Annotated[bool, typer.Option("--sha256", help="Propose aussi SHA-256 pour l'authentification RTSP.")]
+_Rtsps = Annotated[bool, typer.Option("--rtsps", help="Chiffre les flux (RTSPS, certificat autosigné).")]
 
 
 @app.command("department", help="Simule un département : des communes et leurs caméras.")
@@ -52,6 +53,7 @@ def simulate_department(
     interface: _Interface = "127.0.0.1",
     instant_key: _InstantKey = False,
     sha256: _Sha256 = False,
+    rtsps: _Rtsps = False,
     as_json: _Json = False,
 ) -> None:
     """Run a simulated department in the foreground."""
@@ -66,6 +68,7 @@ def simulate_department(
         rtsp_port=rtsp_port,
         instant_key=instant_key,
         rtsp_sha256=sha256,
+        rtsps=rtsps,
     )
     department = compose_department(communes, cameras, base=base, faults=parse_faults(fault or ()), template=template)
     _run(department.cameras, interface, as_json=as_json)
@@ -87,6 +90,7 @@ def simulate_camera(
     interface: _Interface = "127.0.0.1",
     instant_key: _InstantKey = False,
     sha256: _Sha256 = False,
+    rtsps: _Rtsps = False,
     as_json: _Json = False,
 ) -> None:
     """Run one simulated camera in the foreground."""
@@ -106,6 +110,7 @@ def simulate_camera(
         offset_s=offset,
         instant_key=instant_key,
         rtsp_sha256=sha256,
+        rtsps=rtsps,
         faults=faults,
     )
     _run((spec,), interface, as_json=as_json)
