@@ -77,6 +77,7 @@ class StreamConnection:
 
     def __init__(self, channel: Channel, session: RtspSession, track: VideoTrack, early: bytes) -> None:
         self._channel = channel
+        self._endpoint = parse_endpoint(session.url)
         self.keep_alive_s = session.keep_alive_s
         self.track = track
         self._session = session
@@ -128,7 +129,8 @@ class StreamConnection:
         for message in batch.rtsp:
             try:
                 answer = self._session.receive(message)
-            except RedirectedError:
+            except RedirectedError as elsewhere:
+                _redirected(self._endpoint, elsewhere.url)
                 raise IngestError(Cause.CLOSED_BY_CAMERA, "the camera moves the stream") from None
             if answer:
                 self._send(answer)

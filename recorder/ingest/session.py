@@ -6,10 +6,14 @@ Rules
 1. One request is under way at a time until PLAY is answered. An answer to another request is ignored.
 2. Only one video track is set up, over TCP. Sound and metadata never are, whatever the camera offers (LAW-12).
 3. Credentials are given when they are asked for, once a request; a second refusal means that they are wrong. A camera
-   that calls its nonce stale is answered again. Basic is answered only when no digest is offered.
-4. A refused OPTIONS says nothing of the stream: the session goes on without knowing what the camera supports.
-5. The session is kept alive with what the camera says it supports: GET_PARAMETER, else OPTIONS, which all know.
-6. A camera may send requests of its own; each is answered, none changes anything but REDIRECT and TEARDOWN.
+   that calls its nonce stale is answered again.
+4. The strongest challenge is answered: SHA-256, MD5, then Basic. Basic gives the password away where there is no TLS:
+   there it is answered only by a camera that offers nothing else, with a warning, and never after a digest in the same
+   session, which would be somebody else's wish.
+5. A refused OPTIONS says nothing of the stream: the session goes on without knowing what the camera supports.
+6. The session is kept alive with what the camera says it supports: GET_PARAMETER, else SET_PARAMETER, which ONVIF asks
+   for (Streaming Specification, 5.2.2), else OPTIONS, which all know. One that is refused is not used again.
+7. A camera may send requests of its own; each is answered, none changes anything but REDIRECT and TEARDOWN.
 """
 
 from __future__ import annotations
@@ -19,24 +23,30 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+import structlog
+
 from recorder.contract.assignment import StreamTransport
 from recorder.ingest.causes import Cause, ForeignStreamError, IngestError
 from vms.media.access_unit import Codec, ParameterSets
 from vms.media.errors import MediaError
 from vms.media.rtsp import Headers, RtspMessage, RtspRequest, RtspResponse
-from vms.media.rtsp_auth import Challenge, authorisation_header, strongest_challenge
+from vms.media.rtsp_auth import Challenge, Scheme, authorisation_header, strongest_challenge
 from vms.media.rtsp_headers import DEFAULT_SESSION_TIMEOUT_S, parse_public, parse_session, parse_transport
 from vms.media.sdp import SessionDescription, Track, parse_sdp, resolve_control
+
+log = structlog.get_logger(__name__)
 
 USER_AGENT: Final = "vms-departemental"
 RTP_CHANNEL, RTCP_CHANNEL = 0, 1
 MAX_STALE_ANSWERS = 3
-SHORTEST_KEEP_ALIVE_S = 5.0
+SHORTEST_KEEP_ALIVE_S = 1.0
 LONGEST_KEEP_ALIVE_S = 30.0
 
 _FOREIGN_ENCODINGS = frozenset({"JPEG", "MP4V-ES"})
 _STATIC_JPEG = 26
 """The payload type of RFC 3551 that needs no name."""
+_KEEP_ALIVES = ("GET_PARAMETER", "SET_PARAMETER")
+_UNSUPPORTED = frozenset({400, 404, 405, 451, 455, 501, 551})
 _REDIRECTS = frozenset({301, 302, 303, 305, 307, 308})
 _REQUESTS_OF_A_CAMERA = frozenset({"OPTIONS", "GET_PARAMETER", "SET_PARAMETER", "ANNOUNCE"})
 
@@ -81,7 +91,7 @@ class RtspSession:
         self.phase = Phase.NEW
         self.track: VideoTrack | None = None
         self.timeout_s = DEFAULT_SESSION_TIMEOUT_S
-        self._url = url
+        self.url = url
         self._username = username
         self._password = password
         self._sequence = 0
@@ -90,6 +100,7 @@ class RtspSession:
         self._nonce_count = 0
         self._answered_challenge = False
         self._stale_answers = 0
+        self._told_of_basic = False
         self._public: frozenset[str] = frozenset()
         self._session_id = ""
         self._description: Track | None = None
@@ -124,7 +135,7 @@ class RtspSession:
 
     def keep_alive(self) -> bytes:
         """A request that tells the camera that we are there."""
-        method = "GET_PARAMETER" if "GET_PARAMETER" in self._public else "OPTIONS"
+        method = next((method for method in _KEEP_ALIVES if method in self._public), "OPTIONS")
         return self._request(method, self._play_url)
 
     def teardown(self) -> bytes:
@@ -135,14 +146,14 @@ class RtspSession:
         self.phase = phase
         match phase:
             case Phase.DESCRIBE:
-                return self._request("DESCRIBE", self._url, (("Accept", "application/sdp"),))
+                return self._request("DESCRIBE", self.url, (("Accept", "application/sdp"),))
             case Phase.SETUP:
                 transport = f"RTP/AVP/TCP;unicast;interleaved={RTP_CHANNEL}-{RTCP_CHANNEL}"
                 return self._request("SETUP", self._setup_url, (("Transport", transport),))
             case Phase.PLAY:
                 return self._request("PLAY", self._play_url, (("Range", "npt=0.000-"),))
             case _:
-                return self._request("OPTIONS", self._url)
+                return self._request("OPTIONS", self.url)
 
     def _advance(self, response: RtspResponse) -> bytes:
         if response.status in _REDIRECTS:
@@ -169,8 +180,8 @@ class RtspSession:
         description = parse_sdp(response.body)
         track = _video_track(description)
         self._description = track
-        self._setup_url = resolve_control(self._url, base, track.control)
-        self._play_url = resolve_control(self._url, base, description.control)
+        self._setup_url = resolve_control(self.url, base, track.control)
+        self._play_url = resolve_control(self.url, base, description.control)
         return self._enter(Phase.SETUP)
 
     def _after_setup(self, response: RtspResponse) -> bytes:
@@ -203,8 +214,8 @@ class RtspSession:
         self._pending = None
         if response.status == 454:
             raise IngestError(Cause.CLOSED_BY_CAMERA, "the camera has forgotten the session")
-        if method == "GET_PARAMETER" and response.status in {405, 451, 501, 551}:
-            self._public = frozenset()  # it offered what it does not support
+        if response.status in _UNSUPPORTED:
+            self._public -= {method}  # it offered what it does not support
         return b""
 
     def _authenticate(self, response: RtspResponse) -> bytes:
@@ -219,6 +230,7 @@ class RtspSession:
             raise IngestError(cause, f"{request.method}: {wrong}") from None
         if self._answered_challenge and not (challenge.stale and self._stale_answers < MAX_STALE_ANSWERS):
             raise IngestError(Cause.BAD_PASSWORD, f"{request.method}: the camera refuses the credentials")
+        self._judge(challenge)
         self._stale_answers += challenge.stale
         self._answered_challenge = True
         self._challenge = challenge
@@ -226,8 +238,20 @@ class RtspSession:
         own = tuple(header for header in request.headers if header[0] not in {"CSeq", "Authorization"})
         return self._request(request.method, request.uri, own, again=True)
 
+    def _judge(self, challenge: Challenge) -> None:
+        """Whether the password may be given away."""
+        if challenge.scheme is not Scheme.BASIC or self.url.startswith("rtsps:"):
+            return
+        if self._challenge is not None and self._challenge.scheme is Scheme.DIGEST:
+            raise IngestError(Cause.BAD_PASSWORD, "the camera asks for the password in the clear after a digest")
+        if not self._told_of_basic:
+            self._told_of_basic = True
+            log.warning("password sent in the clear: the camera offers Basic only", url=self.url)
+
     def _answer(self, request: RtspRequest) -> bytes:
         if request.method == "REDIRECT":
+            if request.header("Location") is None:
+                raise IngestError(Cause.CLOSED_BY_CAMERA, "the camera asks to be called again")
             raise RedirectedError(self._location(request.header("Location")))
         if request.method == "TEARDOWN":
             raise IngestError(Cause.CLOSED_BY_CAMERA, "the camera ends the session")

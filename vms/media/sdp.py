@@ -14,7 +14,6 @@ import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import urljoin, urlsplit
 
 from vms.media import h264, h265
 from vms.media.access_unit import Codec, ParameterSets
@@ -112,16 +111,33 @@ def resolve_control(base: str, content_base: str | None, control: str) -> str:
     """The address of a control attribute, seen from the `Content-Base` (or the request's address `base`).
 
     An absolute control stands for itself, `*` or nothing for the base. A relative one is appended behind a slash, as
-    cameras mean it, also where the base has no slash at its end or holds a query.
+    cameras mean it, also where the base has no slash at its end or holds a query. A base that is itself relative is
+    taken from `base`. These are names to say to the camera, whatever host they hold: nobody is called there.
     """
-    origin = (content_base or "").strip() or base
+    given = "".join((content_base or "").split())
+    origin = _joined(base, given) if given else base
+    control = "%20".join(control.split())
     if not control or control == "*":
         return origin
-    if urlsplit(control).scheme in {"rtsp", "rtsps", "rtspu"}:
-        return control
-    if control.startswith("/"):
-        return urljoin(origin, control)
+    if control.startswith("/") or _is_absolute(control):
+        return _joined(origin, control)
     return origin + ("" if origin.endswith("/") else "/") + control
+
+
+def _is_absolute(address: str) -> bool:
+    return address.partition("://")[0].lower() in {"rtsp", "rtsps", "rtspu"}
+
+
+def _joined(base: str, reference: str) -> str:
+    """`reference` as seen from `base` (RFC 3986, 5.2), for schemes that the library does not know and any text."""
+    if _is_absolute(reference):
+        return reference
+    scheme, _, rest = base.partition("://")
+    host, slash, path = rest.partition("/")
+    if reference.startswith("/"):
+        return f"{scheme}://{host}{reference}"
+    folder = (slash + path.partition("?")[0]).rpartition("/")[0]
+    return f"{scheme}://{host}{folder}/{reference}"
 
 
 def build_sdp(tracks: tuple[Track, ...], *, name: str = "camera", address: str = "0.0.0.0") -> str:  # noqa: S104

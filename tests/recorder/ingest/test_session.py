@@ -199,7 +199,7 @@ def test_channels_are_those_that_the_camera_chose():
     assert (camera.session.track.rtp_channel, camera.session.track.rtcp_channel) == (4, 5)
 
 
-@pytest.mark.parametrize(("timeout", "expected"), [("60", 24.0), ("10", 5.0), ("600", 30.0)])
+@pytest.mark.parametrize(("timeout", "expected"), [("60", 24.0), ("10", 4.0), ("2", 1.0), ("0", 24.0), ("600", 30.0)])
 def test_keep_alives_come_well_before_the_time_out(timeout: str, expected: float):
     camera = Camera(RtspSession(URL))
     camera.headers["SETUP"]["Session"] = f"1;timeout={timeout}"
@@ -208,7 +208,13 @@ def test_keep_alives_come_well_before_the_time_out(timeout: str, expected: float
 
 
 @pytest.mark.parametrize(
-    ("public", "method"), [("OPTIONS, DESCRIBE, GET_PARAMETER", "GET_PARAMETER"), ("OPTIONS, DESCRIBE", "OPTIONS")]
+    ("public", "method"),
+    [
+        ("OPTIONS, DESCRIBE, SET_PARAMETER, get_parameter", "GET_PARAMETER"),
+        ("OPTIONS, DESCRIBE, SET_PARAMETER", "SET_PARAMETER"),
+        ("OPTIONS, DESCRIBE", "OPTIONS"),
+        ("", "OPTIONS"),
+    ],
 )
 def test_the_session_is_kept_alive_with_what_the_camera_supports(public: str, method: str):
     camera = Camera(RtspSession(URL))
