@@ -26,7 +26,7 @@ from access_audit.format import (
     parse_leaf,
     parse_payload,
 )
-from access_audit.verify import reading
+from access_audit.verify import notes, reading
 from access_audit.verify.scan import check_payload
 from tests.access_audit.logs import look
 
@@ -73,7 +73,7 @@ def test_a_leaf_in_any_other_form_is_refused_by_both_readers(change: Any):
     content = change(leaf_bytes(Leaf(1, 5, bytes(32))).decode()).encode()
     with pytest.raises(FormatError):
         parse_leaf(content)
-    with pytest.raises(reading.Unreadable):
+    with pytest.raises(notes.Unreadable):
         reading.read_leaf(content)
 
 
@@ -167,24 +167,26 @@ def test_keys_are_those_of_other_implementations_of_signed_notes():
     assert key.text() == FROM_GO
     text = b"If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n"
     line = "— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM="
-    assert reading._signed(text, line.encode(), reading.read_key(FROM_GO))
-    assert not reading._signed(text + b"!", line.encode(), reading.read_key(FROM_GO))
+    again = notes.read_key(FROM_GO)
+    assert again.text == FROM_GO
+    assert notes._signed(notes.read_note(text + f"\n{line}\n".encode()), again)
+    assert not notes._signed(notes.read_note(b"!" + text + f"\n{line}\n".encode()), again)
 
 
 @pytest.mark.parametrize("text", ["", "a+b", "x+00000000+AAAA", FROM_GO.replace("c74f", "c74e"), "é +1+2"])
 def test_what_is_no_key_is_refused(text: str):
     with pytest.raises(CheckpointError):
         LogKey.parse(text)
-    with pytest.raises(reading.Unreadable):
-        reading.read_key(text)
+    with pytest.raises(notes.Unreadable):
+        notes.read_key(text)
 
 
 @given(st.binary(max_size=200) | st.just(b"a\n1\nAA==\n\n\xe2\x80\x94 PeterNeumann x\n"))
 def test_hostile_notes_give_one_kind_of_error(note: bytes):
     with pytest.raises(CheckpointError):
         open_note(note, LogKey.parse(FROM_GO))
-    with pytest.raises(reading.Unreadable):
-        reading.read_head(note, reading.read_key(FROM_GO))
+    with pytest.raises(notes.Unreadable):
+        notes.read_head(note, notes.KeyChain((notes.read_key(FROM_GO),)))
 
 
 def test_an_event_without_a_place_in_time_is_refused():

@@ -174,7 +174,7 @@ async def test_the_verifier_runs_without_the_product(tmp_path: Path):
         assert process.returncode == 0, errors
         said[name] = output.decode()
     assert "Le journal est intègre." in said["fr"]
-    assert "11. Reçus fournis : conforme" in said["fr"]
+    assert "14. Reçus fournis : conforme" in said["fr"]
     assert "Proof of inclusion: passed" in said["en"]
     assert json.loads(said["json"])["ok"] is True
 

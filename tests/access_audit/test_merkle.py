@@ -20,7 +20,8 @@ from access_audit.merkle import (
     root_from_consistency,
     subtrees_of,
 )
-from access_audit.verify.reading import Unreadable, fold, root_of_path
+from access_audit.verify.notes import Unreadable
+from access_audit.verify.reading import fold, root_of_path
 from access_audit.verify.tree import Stack
 
 # The inputs and roots of the reference implementation of RFC 6962 (certificate-transparency, merkle_tree_test).

@@ -266,7 +266,7 @@ TAMPERS: list[tuple[Tamper, Flaw, int | None]] = [
     (checkpoint_of_another_size, Flaw.CHECKPOINT_SIGNATURE, None),
     (rolled_back, Flaw.LOG_ROLLED_BACK, 301),
     (kept_checkpoint_resigned, Flaw.HISTORY_SIGNATURE, 301),
-    (kept_checkpoint_of_another_tree, Flaw.HISTORY_INCONSISTENT, 0),
+    (kept_checkpoint_of_another_tree, Flaw.HISTORY_INCONSISTENT, 1),
     (foreign_bundle, Flaw.FILE_FOREIGN, 768),
 ]
 
