@@ -1,6 +1,7 @@
 """The one door of the gateway: a connection is accepted here and goes to a wall, to playback, or away.
 
     GET  /live              WebSocket of a wall; `Origin` must be one of the console's
+    GET  /playback          WebSocket of a player, likewise; see `playback_messages`
     GET  /playback          `from`, `to` (UTC nanoseconds), `Authorization: Bearer <ticket>`: fragmented MP4, streamed
     POST /playback/renew    {"ticket": …}: prolongs the lease of the session's running streams
     OPTIONS of the latter   what a browser asks before it sends them (Fetch standard, CORS protocol)
@@ -20,6 +21,7 @@ import structlog
 from recorder.contract.ticket import MediaAct, TicketClaims
 from recorder.live.http import Header, HttpConnection, HttpError, HttpRequest, invalid_request
 from recorder.live.leases import Lease, LeaseBook, refusal
+from recorder.live.player import PlayerConnection
 from recorder.live.upstream import UpstreamPool
 from recorder.live.wall import WallConnection
 from recorder.live.websocket import WebSocket
@@ -97,15 +99,15 @@ class Front:
                 break
             if request is None:
                 break
-            if request.path == "/live" and request.wants_websocket():
-                await self._serve_wall(connection, request, reader, writer)
+            if request.path in {"/live", "/playback"} and request.wants_websocket():
+                await self._serve_websocket(connection, request, reader, writer)
                 return
             await self._answer(connection, request)
             if not connection.may_continue:
                 break
         await connection.close()
 
-    async def _serve_wall(
+    async def _serve_websocket(
         self,
         connection: HttpConnection,
         request: HttpRequest,
@@ -114,7 +116,7 @@ class Front:
     ) -> None:
         origin = request.header("origin")
         if origin not in self._origins:
-            log.warning("wall refused: foreign origin", origin=origin)
+            log.warning("websocket refused: foreign origin", origin=origin, path=request.path)
             await connection.answer_error([], _foreign_origin())
             await connection.close()
             return
@@ -122,7 +124,10 @@ class Front:
         if not peer.accept(request.target, list(request.headers), connection.early_bytes()):
             await peer.close()
             return
-        await WallConnection(peer, self._book, self._pool, self._clock).serve()
+        if request.path == "/live":
+            await WallConnection(peer, self._book, self._pool, self._clock).serve()
+        else:
+            await PlayerConnection(peer, self._book, self._playback, self._clock).serve()
 
     async def _answer(self, connection: HttpConnection, request: HttpRequest) -> None:
         origin = request.header("origin")

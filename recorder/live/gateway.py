@@ -61,7 +61,7 @@ class Gateway:
         self._shards = [ShardClient(path) for path in settings.shard_sockets]
         self._book = LeaseBook(TicketVerifier(key, clock), clock)
         self._pool = UpstreamPool(self._shards, clock)
-        self._playback = PlaybackService(settings.shard_folders, settings.max_playback_streams)
+        self._playback = PlaybackService(settings.shard_folders, settings.max_playback_streams, clock)
         self._front = Front(
             self._book,
             self._pool,

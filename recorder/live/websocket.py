@@ -7,7 +7,7 @@ a message, its pieces, the number of messages a second, and how long a silent pe
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from websockets.datastructures import Headers
 from websockets.exceptions import InvalidState
@@ -23,6 +23,7 @@ PING_INTERVAL_S = 10.0
 SILENCE_LIMIT_S = 25.0
 MAX_MESSAGES_PER_SECOND = 200
 MAX_PIECES = 16
+FRAME_BYTES = 256 * 1024
 _READ_BYTES = 16 * 1024
 _CLOSE_WAIT_S = 1.0
 
@@ -62,6 +63,27 @@ class WebSocket:
         if self._machine.state is State.OPEN:
             self._machine.send_binary(head + body)
             self._flush()
+
+    async def send_pieces(self, pieces: Sequence[bytes | memoryview]) -> None:
+        """Send one binary message, frame by frame as the peer takes it, so that little of it waits here.
+
+        Nothing else than pings may be sent meanwhile. Raises ConnectionError when the peer is gone.
+        """
+        frames = [piece[begin : begin + FRAME_BYTES] for piece in pieces for begin in range(0, len(piece), FRAME_BYTES)]
+        for number, frame in enumerate(frames):
+            if self._machine.state is not State.OPEN:
+                return
+            last = number == len(frames) - 1
+            if number == 0:
+                self._machine.send_binary(frame, last)
+            else:
+                self._machine.send_continuation(frame, last)
+            self._flush()
+            await self._writer.drain()
+
+    def abort(self) -> None:
+        """Drop the connection and what is still to be sent."""
+        self._writer.transport.abort()
 
     async def drain(self) -> None:
         """Wait until the peer has taken enough of what was sent. Raises ConnectionError when it is gone."""

@@ -1,17 +1,24 @@
 """Finds the recorded segments of a camera in the stores of this node, which are only ever read.
 
 A camera's footage may lie in several stores: the number of shards or disks of a node may have changed. The indexes are
-asked for an hour at a time, so that a long range costs no more memory than a short one, and what is recorded while a
+asked for little at a time, so that a long range costs no more memory than a short one, and what is recorded while a
 playback runs is found when it gets there.
+
+Opening an index costs more than asking it, so opened ones are kept and lent (`CataloguePool`). A store that was made,
+or whose index was made anew, since then is noticed when the catalogue is lent again.
 """
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import sqlite3
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from recorder.contract.timeline import Gap
 from recorder.store import queries
 from recorder.store.schema import INDEX_NAME, connect_to_read
 from recorder.store.segment import StoredSegment
@@ -19,6 +26,7 @@ from vms.base.clock import NS_PER_SECOND
 from vms.base.errors import ErrorKind, VmsError
 
 WINDOW_NS = 3_600 * NS_PER_SECOND
+MAX_IDLE_CATALOGUES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +42,45 @@ class FoundSegment:
         return self.folder / self.segment.file
 
 
+@dataclass(frozen=True, slots=True)
+class _Store:
+    folder: Path
+    index: sqlite3.Connection
+    identity: tuple[int, int]
+
+
 class Catalogue:
-    """The stores of one node, opened for reading. Blocking: for threads."""
+    """The stores of one node, opened for reading. Blocking: for threads, one at a time.
+
+    Every question may raise VmsError `playback.index_unreadable`.
+    """
 
     def __init__(self, folders: Sequence[Path]) -> None:
-        self._stores: list[tuple[Path, sqlite3.Connection]] = []
+        self._folders = tuple(folders)
+        self._stores: list[_Store] = []
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Open the stores that were made, or made anew, since the last time."""
+        kept = {store.folder: store for store in self._stores}
+        self._stores = []
         try:
-            for folder in folders:
-                if (folder / INDEX_NAME).exists():
-                    self._stores.append((folder, connect_to_read(folder / INDEX_NAME)))
+            for folder in self._folders:
+                store = kept.pop(folder, None)
+                identity = _identity(folder / INDEX_NAME)
+                if store is not None and store.identity != identity:
+                    store.index.close()
+                    store = None
+                if store is None and identity is not None:
+                    store = _Store(folder, connect_to_read(folder / INDEX_NAME), identity)
+                if store is not None:
+                    self._stores.append(store)
         except sqlite3.Error as broken:
             self.close()
             raise _unreadable(broken) from None
 
     def segments(self, camera_id: str, start_ns: int, end_ns: int) -> Iterator[FoundSegment]:
-        """The segments that overlap `[start_ns, end_ns)`, each once, by start, those still open at their place.
-
-        Raises VmsError `playback.index_unreadable`.
-        """
+        """The segments that overlap `[start_ns, end_ns)`, each once, by start, those still open at their place."""
         given: set[str] = set()
         newest_ns = -1
         window_ns = start_ns
@@ -65,6 +94,24 @@ class Catalogue:
                     yield found
             window_ns = window_end_ns
 
+    def at_or_before(self, camera_id: str, instant_ns: int, limit: int) -> list[FoundSegment]:
+        """At most `limit` segments that start at or before an instant, the newest first."""
+        found = self._found(
+            camera_id,
+            lambda one: one.start_ns <= instant_ns,
+            lambda index: queries.segments_at_or_before(index, camera_id, instant_ns, limit),
+        )
+        return found[::-1][:limit]
+
+    def after(self, camera_id: str, instant_ns: int, limit: int) -> list[FoundSegment]:
+        """At most `limit` segments that start after an instant, the oldest first."""
+        found = self._found(
+            camera_id,
+            lambda one: one.start_ns > instant_ns,
+            lambda index: queries.segments_after(index, camera_id, instant_ns, limit),
+        )
+        return found[:limit]
+
     def again(self, found: FoundSegment) -> FoundSegment | None:
         """The same segment as the index knows it now: one that was open may have been closed, or erased (None)."""
         segment = found.segment
@@ -73,25 +120,93 @@ class Catalogue:
                 return now
         return None
 
+    def gaps(self, camera_id: str, start_ns: int, end_ns: int) -> list[Gap]:
+        """What the ledgers say about `[start_ns, end_ns)`, by start."""
+        try:
+            told = [queries.gaps_between(store.index, camera_id, start_ns, end_ns) for store in self._stores]
+        except (sqlite3.Error, ValueError) as broken:
+            raise _unreadable(broken) from None
+        return sorted(itertools.chain.from_iterable(told), key=lambda gap: gap.start_ns)
+
     def _between(self, camera_id: str, start_ns: int, end_ns: int) -> list[FoundSegment]:
+        return self._found(
+            camera_id,
+            lambda one: one.start_ns < end_ns,
+            lambda index: queries.segments_between(index, camera_id, start_ns, end_ns),
+        )
+
+    def _found(
+        self,
+        camera_id: str,
+        wanted: Callable[[StoredSegment], bool],
+        ask: Callable[[sqlite3.Connection], list[StoredSegment]],
+    ) -> list[FoundSegment]:
         found: list[FoundSegment] = []
         try:
-            for folder, index in self._stores:
+            for store in self._stores:
                 # The open ones first: one that is closed between the two questions is then seen twice, never missed.
-                growing = [one for one in queries.open_segments(index, camera_id) if one.start_ns < end_ns]
-                closed = queries.segments_between(index, camera_id, start_ns, end_ns)
+                growing = [one for one in queries.open_segments(store.index, camera_id) if wanted(one)]
+                closed = ask(store.index)
                 known = {one.segment_id for one in closed}
                 closed += [one for one in growing if one.segment_id not in known]
-                found += [FoundSegment(folder, one) for one in closed]
+                found += [FoundSegment(store.folder, one) for one in closed]
         except (sqlite3.Error, ValueError) as broken:
             raise _unreadable(broken) from None
         return sorted(found, key=lambda one: (one.segment.start_ns, one.segment.segment_id))
 
     def close(self) -> None:
         """Close the indexes."""
-        for _, index in self._stores:
-            index.close()
+        for store in self._stores:
+            store.index.close()
         self._stores = []
+
+
+class CataloguePool:
+    """Opened catalogues of the same stores, for many threads."""
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self.folders = tuple(folders)
+        self._lock = threading.Lock()
+        self._idle: list[Catalogue] = []
+        self._closed = False
+
+    @contextlib.contextmanager
+    def lent(self) -> Iterator[Catalogue]:
+        """A catalogue for a few questions. Raises VmsError `playback.index_unreadable`."""
+        with self._lock:
+            catalogue = self._idle.pop() if self._idle else None
+        if catalogue is None:
+            catalogue = Catalogue(self.folders)
+        else:
+            catalogue.refresh()
+        try:
+            yield catalogue
+        except BaseException:
+            # A connection that failed is not asked twice.
+            catalogue.close()
+            raise
+        with self._lock:
+            keep = not self._closed and len(self._idle) < MAX_IDLE_CATALOGUES
+            if keep:
+                self._idle.append(catalogue)
+        if not keep:
+            catalogue.close()
+
+    def close(self) -> None:
+        """Close what is idle now, and what is lent when it comes back."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for catalogue in idle:
+            catalogue.close()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _unreadable(broken: Exception) -> VmsError:

@@ -16,31 +16,20 @@ A file that is not what the index says (LAW-14, LAW-40) is an error in the log w
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import structlog
 
 from recorder.playback.catalogue import Catalogue, FoundSegment
-from vms.base.clock import NS_PER_MS, NS_PER_SECOND
+from recorder.playback.segment_file import DamagedSegmentError, SegmentFile
+from recorder.playback.ticks import nanoseconds, ticks_90k
+from vms.base.clock import NS_PER_MS
 from vms.base.errors import ErrorKind, VmsError
 from vms.media.access_unit import ParameterSets
-from vms.media.errors import MediaError
-from vms.media.fmp4 import (
-    TIMESCALE_90K,
-    Fragment,
-    FragmentIndexEntry,
-    ReadAt,
-    SegmentHead,
-    fragment_header,
-    fragments_from,
-    read_fragment,
-    read_head,
-)
+from vms.media.fmp4 import Fragment, FragmentIndexEntry, fragment_header
 
 log = structlog.get_logger(__name__)
 
@@ -56,15 +45,6 @@ class Chunk:
 
     data: bytes
     ends_fragment: bool
-
-
-class DamagedSegmentError(Exception):
-    """A recorded file is not what the index says. `code` is stable."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(f"{code}: {detail}")
-        self.code = code
-        self.detail = detail
 
 
 class RangeReader:
@@ -84,7 +64,7 @@ class RangeReader:
         self._lock = threading.Lock()
         self._closed = False
         self._catalogue: Catalogue | None = None
-        self._file: _SegmentFile | None = None
+        self._file: SegmentFile | None = None
         self._segment_id = ""
         self._parameters: ParameterSets | None = None
         self._chunks: Iterator[Chunk] = iter(())
@@ -163,7 +143,7 @@ class RangeReader:
         file = self._opened()
         position = _first_sample(file.fragment(first), self._media_time(found, self._from_ns))
         skipped_90k = sum(sample.duration_90k for sample in file.fragment(first).samples[:position])
-        self.start_ns = found.segment.start_ns + _ns(first.decode_time_90k + skipped_90k)
+        self.start_ns = found.segment.start_ns + nanoseconds(first.decode_time_90k + skipped_90k)
         self.init = file.head.init
         self.mime = f'video/mp4; codecs="{found.segment.video.codec_string}"'
         self._parameters = file.head.entry.parameters
@@ -179,9 +159,9 @@ class RangeReader:
                 return
             yield from self._pieces(file, entries)
 
-    def _pieces(self, file: _SegmentFile, entries: Sequence[FragmentIndexEntry]) -> Iterator[Chunk]:
-        offset_90k = _90k(file.found.segment.start_ns - self.start_ns)
-        end_90k = _90k(self._to_ns - self.start_ns)
+    def _pieces(self, file: SegmentFile, entries: Sequence[FragmentIndexEntry]) -> Iterator[Chunk]:
+        offset_90k = ticks_90k(file.found.segment.start_ns - self.start_ns)
+        end_90k = ticks_90k(self._to_ns - self.start_ns)
         for entry in entries:
             decode_90k = offset_90k + entry.decode_time_90k
             if decode_90k >= end_90k:
@@ -205,7 +185,7 @@ class RangeReader:
                 yield from self._fragment(file, fragment, first, last, decode_90k)
 
     def _fragment(
-        self, file: _SegmentFile, fragment: Fragment, first: int, last: int, decode_90k: int
+        self, file: SegmentFile, fragment: Fragment, first: int, last: int, decode_90k: int
     ) -> Iterator[Chunk]:
         self._sequence += 1
         samples = fragment.samples[first:last]
@@ -231,9 +211,9 @@ class RangeReader:
         self._file = self._open_file(found)
         return self._file.fragments(max(self._media_time(found, from_ns), 0)) if self._file is not None else []
 
-    def _open_file(self, found: FoundSegment) -> _SegmentFile | None:
+    def _open_file(self, found: FoundSegment) -> SegmentFile | None:
         try:
-            return _SegmentFile(found)
+            return SegmentFile(found)
         except FileNotFoundError:
             # Closed since the index was asked, then the file has its final name now; or erased, then it has no row.
             assert self._catalogue is not None
@@ -241,13 +221,13 @@ class RangeReader:
         if now is None:
             return None
         try:
-            return _SegmentFile(now)
+            return SegmentFile(now)
         except FileNotFoundError:
             raise DamagedSegmentError("segment.missing", str(now.path)) from None
 
     def _is_over(self, found: FoundSegment, last: FragmentIndexEntry) -> bool:
         """Whether a segment that is still written has nothing for this range yet."""
-        end_ns = found.segment.start_ns + _ns(last.decode_time_90k + last.duration_90k)
+        end_ns = found.segment.start_ns + nanoseconds(last.decode_time_90k + last.duration_90k)
         return found.segment.open and end_ns - self._from_ns < MIN_TAIL_NS
 
     def _report(self, damaged: DamagedSegmentError) -> None:
@@ -259,68 +239,12 @@ class RangeReader:
             segment_id=self._segment_id,
         )
 
-    def _opened(self) -> _SegmentFile:
+    def _opened(self) -> SegmentFile:
         assert self._file is not None, "a segment is open while it is read"
         return self._file
 
     def _media_time(self, found: FoundSegment, utc_ns: int) -> int:
-        return _90k(utc_ns - found.segment.start_ns)
-
-
-class _SegmentFile:
-    """One open segment file, checked against its row."""
-
-    def __init__(self, found: FoundSegment) -> None:
-        self.found = found
-        self._descriptor = os.open(found.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        try:
-            self.size = os.fstat(self._descriptor).st_size
-            stated = found.segment.size_bytes
-            if not found.segment.open and self.size != stated:
-                raise DamagedSegmentError("segment.truncated", f"{self.size} bytes on disk, {stated} in the index")
-            self._read_at: ReadAt = partial(_pread, self._descriptor)
-            self.head: SegmentHead = read_head(self._read_at, self.size)
-        except MediaError as broken:
-            self.close()
-            raise DamagedSegmentError("segment.damaged", str(broken)) from None
-        except BaseException:
-            self.close()
-            raise
-
-    def fragments(self, decode_time_90k: int) -> list[FragmentIndexEntry]:
-        """The whole fragments from the key frame at or before a media time."""
-        try:
-            entries = fragments_from(self._read_at, self.size, self.head.size, decode_time_90k)
-        except MediaError as broken:
-            raise DamagedSegmentError("segment.damaged", str(broken)) from None
-        if not self.found.segment.open:
-            end = entries[-1].offset + entries[-1].size if entries else self.head.size
-            if end != self.size and self._read_at(end + 4, 4) != b"mfra":
-                raise DamagedSegmentError("segment.damaged", f"no fragment at {end}")
-        return entries
-
-    def fragment(self, entry: FragmentIndexEntry) -> Fragment:
-        """One fragment, opened."""
-        try:
-            return read_fragment(self._read_at, entry.offset, entry.offset + entry.size)
-        except MediaError as broken:
-            raise DamagedSegmentError("segment.damaged", str(broken)) from None
-
-    def read(self, offset: int, size: int) -> bytes:
-        """Exactly `size` bytes."""
-        data = self._read_at(offset, size)
-        if len(data) != size:
-            raise DamagedSegmentError("segment.truncated", f"{len(data)} of {size} bytes at {offset}")
-        return data
-
-    def close(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-
-def _pread(descriptor: int, offset: int, size: int) -> bytes:
-    return os.pread(descriptor, size, offset)
+        return ticks_90k(utc_ns - found.segment.start_ns)
 
 
 def _first_sample(fragment: Fragment, media_time_90k: int) -> int:
@@ -332,11 +256,3 @@ def _first_sample(fragment: Fragment, media_time_90k: int) -> int:
             first = position
         time_90k += sample.duration_90k
     return first
-
-
-def _90k(ns: int) -> int:
-    return (ns * TIMESCALE_90K + NS_PER_SECOND // 2) // NS_PER_SECOND
-
-
-def _ns(ticks_90k: int) -> int:
-    return ticks_90k * NS_PER_SECOND // TIMESCALE_90K

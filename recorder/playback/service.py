@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from recorder.playback.catalogue import CataloguePool
+from recorder.playback.fetching import Event, Fetch, GroupStream
 from recorder.playback.reader import Chunk, RangeReader
+from recorder.playback.segment_file import IndexCache
+from vms.base.clock import Clock
 from vms.base.errors import ErrorKind, VmsError
 
 READER_THREADS = 8
@@ -37,17 +42,72 @@ class PlaybackStream:
             await self._service.release(self._reader)
 
 
+class FetchAnswer:
+    """The answer to one fetch, step by step. Read when it is asked for, never before."""
+
+    def __init__(self, service: PlaybackService, events: Iterator[Event]) -> None:
+        self._service = service
+        self._events = events
+        self._lock = threading.Lock()
+        self._closed = False
+
+    async def next(self) -> Event | None:
+        """The next event; None after the last one. Raises VmsError `playback.index_unreadable`."""
+        return await self._service.in_thread(self._next)
+
+    async def close(self) -> None:
+        """Leave the rest and close the files, whatever becomes of the caller meanwhile."""
+        await asyncio.shield(self._service.in_thread(self._close))
+
+    def _next(self) -> Event | None:
+        with self._lock:
+            return None if self._closed else next(self._events, None)
+
+    def _close(self) -> None:
+        with self._lock:
+            self._closed = True
+            close = getattr(self._events, "close", None)
+            if close is not None:
+                close()
+
+
 class PlaybackService:
     """Opens ranges of the cameras that the given stores hold, at most `max_streams` at a time."""
 
-    def __init__(self, folders: Sequence[Path], max_streams: int) -> None:
+    def __init__(self, folders: Sequence[Path], max_streams: int, clock: Clock) -> None:
         self._folders = tuple(folders)
         self._max_streams = max_streams
+        self._clock = clock
         self._streams = 0
         self._threads = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="playback")
+        self._pool = CataloguePool(self._folders)
+        self._indexes = IndexCache()
 
     async def open(self, camera_id: str, start_ns: int, end_ns: int) -> PlaybackStream:
         """Begin to read. Raises VmsError `playback.busy`, and those of `RangeReader`."""
+        self._take_place()
+        reader = RangeReader(self._folders, camera_id, start_ns, end_ns)
+        try:
+            await self.in_thread(reader.begin)
+        except BaseException:
+            await self.release(reader)
+            raise
+        return PlaybackStream(self, reader)
+
+    def open_groups(self, camera_id: str, start_ns: int, end_ns: int) -> GroupStream:
+        """A stream to fetch from, to be given back by `close_groups`. Raises VmsError `playback.busy`."""
+        self._take_place()
+        return GroupStream(self._pool, self._indexes, camera_id, start_ns, end_ns)
+
+    def fetch(self, stream: GroupStream, fetch: Fetch) -> FetchAnswer:
+        """Answer a fetch; one at a time for each stream. The answer must be closed."""
+        return FetchAnswer(self, stream.run(fetch, self._clock.utc_ns()))
+
+    def close_groups(self) -> None:
+        """Give the place of a stream to another."""
+        self._streams -= 1
+
+    def _take_place(self) -> None:
         if self._streams >= self._max_streams:
             raise VmsError(
                 ErrorKind.UNAVAILABLE,
@@ -57,13 +117,6 @@ class PlaybackService:
                 detail=f"{self._streams} streams",
             )
         self._streams += 1
-        reader = RangeReader(self._folders, camera_id, start_ns, end_ns)
-        try:
-            await self.in_thread(reader.begin)
-        except BaseException:
-            await self.release(reader)
-            raise
-        return PlaybackStream(self, reader)
 
     async def in_thread(self, call: Callable[[], _T]) -> _T:
         """Run a blocking call of a reader in one of the threads of this service."""
@@ -77,3 +130,4 @@ class PlaybackService:
     async def close(self) -> None:
         """Let the threads end once they are idle."""
         await asyncio.to_thread(self._threads.shutdown)
+        await asyncio.to_thread(self._pool.close)

@@ -50,6 +50,26 @@ def oldest_segments(connection: sqlite3.Connection, camera_id: str, before_ns: i
     return [_segment(row) for row in rows]
 
 
+def segments_at_or_before(
+    connection: sqlite3.Connection, camera_id: str, instant_ns: int, limit: int
+) -> list[StoredSegment]:
+    """At most `limit` closed segments of a camera that start at or before an instant, newest first."""
+    rows = connection.execute(
+        f"{_SEGMENT} WHERE c.camera_id = ? AND s.start_ns <= ? ORDER BY s.start_ns DESC LIMIT ?",
+        (camera_id, instant_ns, limit),
+    )
+    return [_segment(row) for row in rows]
+
+
+def segments_after(connection: sqlite3.Connection, camera_id: str, instant_ns: int, limit: int) -> list[StoredSegment]:
+    """At most `limit` closed segments of a camera that start after an instant, oldest first."""
+    rows = connection.execute(
+        f"{_SEGMENT} WHERE c.camera_id = ? AND s.start_ns > ? ORDER BY s.start_ns LIMIT ?",
+        (camera_id, instant_ns, limit),
+    )
+    return [_segment(row) for row in rows]
+
+
 def all_segments(connection: sqlite3.Connection) -> Iterable[StoredSegment]:
     """Every closed segment, in the order in which they were closed."""
     return map(_segment, connection.execute(f"{_SEGMENT} ORDER BY s.number"))
@@ -89,6 +109,15 @@ def gaps_between(connection: sqlite3.Connection, camera_id: str, start_ns: int, 
         (camera_id, end_ns, start_ns),
     )
     return [Gap(begin, end, GapCause(cause), detail, bool(repaired)) for begin, end, cause, detail, repaired in rows]
+
+
+def open_gaps(connection: sqlite3.Connection) -> dict[str, Gap]:
+    """The gap that each camera is in."""
+    rows = connection.execute(
+        """SELECT c.camera_id, g.start_ns, g.cause, g.detail FROM gap g JOIN camera c ON c.number = g.camera
+           WHERE g.end_ns IS NULL"""
+    )
+    return {camera_id: Gap(start_ns, None, GapCause(cause), detail) for camera_id, start_ns, cause, detail in rows}
 
 
 def knows(connection: sqlite3.Connection, camera_id: str) -> bool:

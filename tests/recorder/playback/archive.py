@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from recorder.hub.unit import DatedUnit
 from recorder.recording.segment_file import SegmentFile
+from recorder.recording.segmenter import Fragment, SegmentShape
 from recorder.store.index import Index
 from recorder.store.segment import StoredSegment, VideoFormat, open_file
 from tests.recorder.footage import Footage, footage
 from tests.recorder.gateways import CAMERA
 from vms.base.clock import NS_PER_SECOND
 from vms.base.ids import new_id
+from vms.media.access_unit import AccessUnit
 from vms.media.fmp4 import (
     NO_DIGEST,
     SampleInfo,
@@ -53,6 +56,55 @@ class Archive:
     ) -> StoredSegment:
         """One segment with the first pictures of the film."""
         film = film or self.film
+        segment, file = self._begin(start_ns, pictures, film, camera_id)
+        interval = film.interval_90k
+        for first in range(0, pictures, per_fragment):
+            group = film.pictures[first : min(first + per_fragment, pictures)]
+            samples = [SampleInfo(len(picture.data), interval, picture.key) for picture in group]
+            file.append(first * interval, samples, [picture.data for picture in group])
+        if finish and not still_open:
+            file.finish()
+        file.settle()
+        if still_open:
+            return segment
+        return self.close_segment(replace(segment, size_bytes=file.size, digest=file.digest))
+
+    def record_as_shard(
+        self,
+        start_ns: int,
+        pictures: int,
+        *,
+        film: Footage | None = None,
+        first: int = 0,
+        still_open: bool = False,
+        finish: bool = True,
+        camera_id: str = CAMERA,
+    ) -> StoredSegment:
+        """One segment with pictures of the film, from a key frame on, in the fragments that a shard makes of them."""
+        film = film or self.film
+        segment, file = self._begin(start_ns, pictures, film, camera_id)
+        base_90k = film.pictures[first].presentation_90k
+        shape: SegmentShape | None = None
+        for picture in film.pictures[first : first + pictures]:
+            stamp_90k = picture.presentation_90k - base_90k
+            unit = AccessUnit(stamp_90k, [picture.data], len(picture.data), picture.key, film.parameters, damaged=False)
+            dated = DatedUnit(unit, start_ns + stamp_90k * 100_000 // 9, 1, 40, starts_run=shape is None)
+            shape = shape or SegmentShape.begin(dated, video_parameters(film.parameters).max_reorder_frames)
+            self._append(file, shape.add(dated))
+        assert shape is not None
+        if not still_open:
+            self._append(file, shape.finish())
+            if finish:
+                file.finish()
+        file.settle()
+        segment = replace(segment, end_ns=shape.end_ns)
+        return segment if still_open else self.close_segment(replace(segment, size_bytes=file.size, digest=file.digest))
+
+    def _append(self, file: SegmentFile, fragment: Fragment | None) -> None:
+        if fragment is not None:
+            file.append(fragment.decode_time_90k, fragment.samples, fragment.chunks)
+
+    def _begin(self, start_ns: int, pictures: int, film: Footage, camera_id: str) -> tuple[StoredSegment, SegmentFile]:
         video = video_parameters(film.parameters)
         segment = StoredSegment(
             new_id("seg"),
@@ -72,17 +124,7 @@ class Archive:
         head = init_segment(film.parameters, extra_boxes=segment_header_box(header))
         file = SegmentFile(self.folder / open_file(segment.segment_id), head)
         self.index.begin_segment(segment)
-        interval = film.interval_90k
-        for first in range(0, pictures, per_fragment):
-            group = film.pictures[first : min(first + per_fragment, pictures)]
-            samples = [SampleInfo(len(picture.data), interval, picture.key) for picture in group]
-            file.append(first * interval, samples, [picture.data for picture in group])
-        if finish and not still_open:
-            file.finish()
-        file.settle()
-        if still_open:
-            return segment
-        return self.close_segment(replace(segment, size_bytes=file.size, digest=file.digest))
+        return segment, file
 
     def close_segment(self, segment: StoredSegment) -> StoredSegment:
         closed = replace(segment, open=False)

@@ -263,5 +263,5 @@ def test_reading_changes_nothing_in_the_store(archive: Archive) -> None:
     catalogue = reader._catalogue
     assert catalogue is not None
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
-        catalogue._stores[0][1].execute("DELETE FROM segment")
+        catalogue._stores[0].index.execute("DELETE FROM segment")
     reader.close()

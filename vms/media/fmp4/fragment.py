@@ -16,6 +16,8 @@ from vms.media.fmp4.boxes import box, full_box, malformed, too_large
 TRACK_ID = 1
 MAX_SAMPLES_IN_A_FRAGMENT = 65_536
 MAX_FRAGMENT_BYTES = 0xFFFF_FFFF - 8
+FIRST_SAMPLE_BYTES = 104
+"""How much of a `moof` tells the first sample: what is fixed, the head of `trun` and one row of it."""
 
 _KEY_FLAGS = 0x0200_0000
 _OTHER_FLAGS = 0x0101_0000
@@ -83,6 +85,17 @@ def retime_fragment(header: bytes, sequence: int, base_decode_time_90k: int) -> 
     struct.pack_into(">I", changed, 20, sequence & 0xFFFF_FFFF)
     struct.pack_into(">Q", changed, 60, base_decode_time_90k)
     return bytes(changed)
+
+
+def first_composition_offset_90k(header: bytes) -> int:
+    """How much later than its decode time the first sample of a fragment is presented; `header` is the `moof`'s start.
+
+    Raises MediaError for a fragment of another writer, or fewer bytes than `FIRST_SAMPLE_BYTES`.
+    """
+    if len(header) < FIRST_SAMPLE_BYTES or header[4:8] != b"moof" or header[72:76] != b"trun":
+        raise malformed("the fragment was not written by this writer")
+    (offset_90k,) = struct.unpack_from(">i", header, FIRST_SAMPLE_BYTES - 4)
+    return int(offset_90k)
 
 
 def fragment_index(entries: Sequence[FragmentIndexEntry]) -> bytes:
