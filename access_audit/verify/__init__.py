@@ -6,11 +6,14 @@ writer can hide itself here. What the formats are is written in `format.py`, `la
 
     python -m access_audit.verify FOLDER --key log.pub
 
+`vms audit verifier` makes one file of it, `vms-verify.py` (see `access_audit/standalone.py`).
+
 `verify_log` judges a folder in numbered steps, `verify_proof` the proof file of one entry. Nothing is ever written.
 """
 
+from access_audit.verify.anchors import Trust
 from access_audit.verify.judge import verify_log
 from access_audit.verify.proof import verify_proof
 from access_audit.verify.report import Finding, Flaw, Report, Step, Verdict
 
-__all__ = ["Finding", "Flaw", "Report", "Step", "Verdict", "verify_log", "verify_proof"]
+__all__ = ["Finding", "Flaw", "Report", "Step", "Trust", "Verdict", "verify_log", "verify_proof"]

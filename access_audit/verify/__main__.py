@@ -1,4 +1,4 @@
-"""`python -m access_audit.verify`: the verifier on a machine without the product."""
+"""The verifier's command, on a machine without the product."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from access_audit.verify.anchors import Trust
 from access_audit.verify.judge import verify_log
 from access_audit.verify.proof import verify_proof
 from access_audit.verify.report import Report
@@ -17,16 +18,26 @@ from access_audit.verify.words import report_text
 ALTERED = 8
 UNUSABLE = 2
 
+_OPTIONS = {
+    "--receipt": "reçu à confronter (répétable) / receipt to compare (repeatable)",
+    "--checkpoint": "point de contrôle conservé ailleurs (répétable) / checkpoint kept elsewhere (repeatable)",
+    "--authority": "certificat PEM d'une autorité d'horodatage (répétable) / certificate of a time-stamping authority",
+    "--witness": "clé publique d'un témoin (répétable) / public key of a witness (repeatable)",
+}
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Judge a folder or a proof file; 0 when it is intact, 8 when it is not, 2 when it cannot be read at all."""
     parser = argparse.ArgumentParser(
-        prog="vms-verify", description="Vérifie un journal des accès. / Verifies an access log."
+        prog="vms-verify",
+        description="Vérifie un journal des accès. / Verifies an access log.",
+        epilog="0 : intègre / intact · 8 : altéré / tampered with · 2 : inutilisable / unusable",
     )
     parser.add_argument("path", type=Path, help="dossier du journal, ou fichier de preuve / log folder or proof file")
     parser.add_argument("--key", required=True, help="clé publique : fichier log.pub, ou son texte / public key")
-    parser.add_argument("--receipt", type=Path, action="append", default=[], help="reçu à comparer / receipt")
-    parser.add_argument("--checkpoint", type=Path, action="append", default=[], help="point de contrôle / checkpoint")
+    for option, explained in _OPTIONS.items():
+        parser.add_argument(option, type=Path, action="append", default=[], help=explained)
+    parser.add_argument("--anchors", type=Path, default=None, help="attestations conservées ailleurs / other anchors")
     parser.add_argument("--lang", choices=("fr", "en"), default="fr")
     parser.add_argument("--json", action="store_true", dest="as_json")
     parser.add_argument("--workers", type=int, default=None, help="processus / processes")
@@ -53,6 +64,11 @@ def _judge(options: argparse.Namespace) -> Report:
         key,
         receipts=[_read_object(path) for path in options.receipt],
         known=[path.read_bytes() for path in options.checkpoint],
+        anchors=options.anchors,
+        trust=Trust(
+            [path.read_bytes() for path in options.authority] or None,
+            [path.read_text("utf-8") for path in options.witness] or None,
+        ),
         progress=_bar() if sys.stderr.isatty() else lambda _done, _all: None,
         workers=options.workers,
     )

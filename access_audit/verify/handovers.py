@@ -24,7 +24,7 @@ from access_audit.verify.report import Flaw, Step
 
 KEY_CHANGED = "log.key_changed"
 _STATEMENT = "vms-departemental audit key hand-over v1"
-_MARK = b'"control":"log.key_changed"'
+_CHANGED = b'"control":"log.key_changed"'
 _FULL = re.compile(r"(?:x[0-9]{3}/)*[0-9]{3}", re.ASCII)
 _PARTIAL = re.compile(r"((?:x[0-9]{3}/)*[0-9]{3})\.p/([0-9]{1,3})", re.ASCII)
 
@@ -38,7 +38,7 @@ def find_hand_overs(folder: Path, batches: Sequence[PendingBatch]) -> list[Found
     for number, path in _bundles(folder / "tile" / "entries"):
         try:
             content = path.read_bytes()
-            if _MARK not in content:
+            if _CHANGED not in content:
                 continue
             leaves = split_bundle(content)
         except (OSError, Unreadable):
@@ -48,12 +48,12 @@ def find_hand_overs(folder: Path, batches: Sequence[PendingBatch]) -> list[Found
         except (OSError, Unreadable):
             payloads = []
         for place, leaf in enumerate(leaves):
-            if _MARK in leaf:
+            if _CHANGED in leaf:
                 stored = payloads[place] if place < len(payloads) else None
                 found[number * WIDTH + place] = stored[1] if stored else b""
     for batch in batches:
         for place, leaf in enumerate(batch.leaves):
-            if _MARK in leaf:
+            if _CHANGED in leaf:
                 found[batch.first + place] = batch.payloads[place][1]
     return sorted(found.items())
 

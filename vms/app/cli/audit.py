@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from enum import StrEnum
@@ -46,12 +47,19 @@ def verify(
     checkpoint: Annotated[
         list[Path] | None, typer.Option(help="Point de contrôle conservé ailleurs, à confronter (répétable).")
     ] = None,
+    authority: Annotated[
+        list[Path] | None, typer.Option(help="Certificat PEM d'une autorité d'horodatage (répétable).")
+    ] = None,
+    witness: Annotated[list[Path] | None, typer.Option(help="Clé publique d'un témoin (répétable).")] = None,
+    anchors: Annotated[
+        Path | None, typer.Option(help="Attestations conservées ailleurs, au lieu de celles du journal.")
+    ] = None,
     proof: Annotated[Path | None, typer.Option(help="Vérifie ce fichier de preuve au lieu du journal entier.")] = None,
     lang: Annotated[Language, typer.Option(help="Langue du rapport.")] = Language.FR,
     as_json: JsonOption = False,
 ) -> None:
-    """Vérifie le journal : signatures, arbre, contenus, heures, chaînes, reçus. Code de sortie 8 s'il est altéré."""
-    from access_audit.verify import Report, verify_log, verify_proof
+    """Vérifie le journal : signatures, arbre, contenus, heures, attestations, reçus. Code 8 si le journal est altéré."""
+    from access_audit.verify import Report, Trust, verify_log, verify_proof
     from access_audit.verify.words import report_text
 
     place = _folder_of(folder, config, data)
@@ -62,16 +70,53 @@ def verify(
     else:
         receipts = [_read_object(path) for path in receipt or []]
         known = [_read(path) for path in checkpoint or []]
+        trust = Trust(
+            [_read(path) for path in authority or []] or None,
+            [_read(path).decode("utf-8", "replace") for path in witness or []] or None,
+        )
         with _progress(shown=not as_json) as progress:
             task = progress.add_task("Vérification" if lang is Language.FR else "Verification", total=None)
 
             def seen(done: int, whole: int) -> None:
                 progress.update(task, completed=done, total=whole)
 
-            report = verify_log(place, public_key, receipts=receipts, known=known, progress=seen)
+            try:
+                report = verify_log(
+                    place, public_key, receipts=receipts, known=known, anchors=anchors, trust=trust, progress=seen
+                )
+            except ValueError as wrong:
+                raise VmsError(
+                    ErrorKind.INVALID_INPUT,
+                    "audit.trust",
+                    "Un certificat d'autorité ou une clé de témoin est illisible.",
+                    hint="Donnez un certificat PEM avec --authority, une ligne de clé « nom+… » avec --witness.",
+                    detail=str(wrong),
+                ) from None
     typer.echo(json.dumps(report.to_json(), indent=2) if as_json else report_text(report, lang.value))
     if not report.ok:
         sys.exit(VmsError(ErrorKind.CORRUPT, "audit.tampered", "").exit_code)
+
+
+@app.command("verifier")
+def verifier(
+    output: Annotated[Path, typer.Option(help="Fichier à écrire.")] = Path("vms-verify.py"),
+) -> None:
+    """Écrit le vérificateur en un seul fichier lisible, pour une machine sans le produit."""
+    from access_audit.standalone import standalone_verifier
+    from vms.base import durable
+
+    content = standalone_verifier().encode()
+    try:
+        durable.write_atomic(output, content, mode=0o755)
+    except OSError as refused:
+        raise VmsError(
+            ErrorKind.INVALID_INPUT,
+            "audit.output",
+            f"Le fichier {output} ne peut pas être écrit.",
+            hint="Choisissez un autre emplacement avec --output.",
+            detail=str(refused),
+        ) from None
+    typer.echo(f"{output} : SHA-256 {hashlib.sha256(content).hexdigest()}")
 
 
 @app.command("head")
