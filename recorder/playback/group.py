@@ -136,23 +136,21 @@ class Group:
 def read_group(file: SegmentFile, index: GroupIndex, number: int, *, key_only: bool) -> Group:
     """One group of a file. Raises DamagedSegmentError when it is not what the index of the file says."""
     entry = index.groups[number]
-    followed = number + 1 < len(index.groups)
     read_at = _read_ahead(file, entry, KEY_READ_BYTES if key_only else MAX_PART_BYTES)
     try:
         first = read_fragment(read_at, entry.offset, entry.end)
         if not first.samples[0].key or first.index.decode_time_90k != entry.decode_time_90k:
             raise DamagedSegmentError("segment.damaged", f"no key frame of {entry.decode_time_90k} at {entry.offset}")
         fragments = [first] if key_only else [first, *_others(read_at, first, entry)]
-        end_90k = entry.end_90k
-        if followed:
-            end_90k += first_composition_offset_90k(read_at(entry.end, FIRST_SAMPLE_BYTES))
     except MediaError as broken:
         raise DamagedSegmentError("segment.damaged", str(broken)) from None
     pictures = [picture for fragment in fragments for picture in _pictures(fragment)]
     start_90k = pictures[0].present_90k
+    end_90k = _next_key_90k(read_at, index, number)
     if key_only:
+        end_90k = entry.end_90k if end_90k is None else end_90k
         pictures = [pictures[0]._replace(duration_90k=max(end_90k - start_90k, 1))]
-    elif not followed:
+    elif end_90k is None:
         end_90k = max(one.present_90k + one.duration_90k for one in pictures)
     segment_ns = file.found.segment.start_ns
     return Group(
@@ -181,13 +179,17 @@ def squeezed(pictures: Sequence[Picture]) -> list[Picture]:
         return list(pictures)
     shown = [one.present_90k for one in pictures if one.present_90k >= 0]
     before = sorted(one.present_90k for one in pictures if one.present_90k < 0)
-    limit = max(min(shown) - 1, 0) if shown else len(before)
-    ranks = {present_90k: min(rank, limit) for rank, present_90k in enumerate(before)}
+    limit = max(min(shown) - 1, 0) if shown else 2 * len(before)
+    ranks = {present_90k: rank for rank, present_90k in enumerate(before)}
+    late = max((place - ranks.get(one.present_90k, place) for place, one in enumerate(pictures)), default=0)
     moved: list[Picture] = []
     last_90k = -1
     for one in pictures:
         last_90k = max(one.decode_90k, last_90k + 1)
-        moved.append(one._replace(decode_90k=last_90k, present_90k=ranks.get(one.present_90k, one.present_90k)))
+        rank = ranks.get(one.present_90k)
+        present_90k = one.present_90k if rank is None else min(rank + late, limit)
+        # A player may take no picture that is presented before it is decoded.
+        moved.append(one._replace(decode_90k=last_90k, present_90k=max(present_90k, last_90k)))
     end_90k = pictures[-1].decode_90k + pictures[-1].duration_90k
     ends = [one.decode_90k for one in moved[1:]] + [max(end_90k, last_90k + 1)]
     return [one._replace(duration_90k=end - one.decode_90k) for one, end in zip(moved, ends, strict=True)]
@@ -218,6 +220,18 @@ def runs(pictures: Sequence[Picture]) -> Iterator[tuple[int, int]]:
         end = one.offset + one.size
     if end > begin:
         yield begin, end - begin
+
+
+def _next_key_90k(read_at: ReadAt, index: GroupIndex, number: int) -> int | None:
+    """When the key frame of the next group is presented; None where none follows, or it is damaged."""
+    if number + 1 >= len(index.groups):
+        return None
+    following = index.groups[number + 1]
+    try:
+        offset_90k = first_composition_offset_90k(read_at(following.offset, FIRST_SAMPLE_BYTES))
+    except MediaError:
+        return None
+    return following.decode_time_90k + offset_90k
 
 
 def _others(read_at: ReadAt, first: Fragment, entry: GroupEntry) -> Iterator[Fragment]:

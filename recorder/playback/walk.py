@@ -87,7 +87,7 @@ class Walk:
         Holes are told up to `now_ns` only: what was not recorded yet is not missing.
         """
         reached_ns = from_ns
-        group = self._holding(from_ns + SNAP_NS)
+        group = self._holding(from_ns + SNAP_NS, 1)
         found = self._following(from_ns + SNAP_NS) if group is None else group.found
         if found is None and self._is_written(from_ns):
             self.growing = True
@@ -115,7 +115,7 @@ class Walk:
     def backward(self, from_ns: int, start_ns: int, now_ns: int) -> Iterator[Group | Hole | Damage]:
         """The groups from the one that holds `from_ns` back to the one that holds `start_ns`, the newest first."""
         reached_ns = min(from_ns, now_ns)
-        group = self._holding(from_ns)
+        group = self._holding(from_ns, -1)
         found = self._preceding(from_ns) if group is None else group.found
         limit_ns = from_ns + 1
         while found is not None:
@@ -146,8 +146,8 @@ class Walk:
             reached_ns = further(reached_ns, damage.end_ns if further is max else damage.start_ns)
         return reached_ns
 
-    def _holding(self, instant_ns: int) -> Group | None:
-        """The group that is presented at an instant, by rule 1."""
+    def _holding(self, instant_ns: int, step: int) -> Group | None:
+        """The group that is presented at an instant, by rule 1; where it is damaged, the next one in a direction."""
         asked: set[str] = set()
         for limit in (1, _AT_ONCE):
             with self._pool.lent() as catalogue:
@@ -158,7 +158,7 @@ class Walk:
                     continue
                 asked.add(segment.segment_id)
                 if segment.open or segment.end_ns + JOIN_TOLERANCE_NS > instant_ns:
-                    group = self._at(found, instant_ns)
+                    group = self._at(found, instant_ns, step)
                     if group is not None and group.end_ns > instant_ns:
                         return group
         return None
@@ -184,15 +184,15 @@ class Walk:
                 self._ahead.extend(catalogue.at_or_before(self._camera_id, instant_ns, _AT_ONCE))
         return self._ahead[0] if self._ahead else None
 
-    def _at(self, found: FoundSegment, instant_ns: int) -> Group | None:
+    def _at(self, found: FoundSegment, instant_ns: int, step: int) -> Group | None:
         if not self._open(found) or self._index is None or not self._index.groups:
             return None
         wanted_90k = ticks_90k(instant_ns - found.segment.start_ns)
-        number = sum(1 for entry in self._index.groups if entry.decode_time_90k <= wanted_90k) - 1
-        group = self._read(max(number, 0), 1)
-        if group is not None and group.number and group.start_ns > instant_ns:
+        number = max(sum(1 for entry in self._index.groups if entry.decode_time_90k <= wanted_90k) - 1, 0)
+        group = self._read(number, step)
+        if group is not None and group.number == number > 0 and group.start_ns > instant_ns:
             # Decoded before the instant and presented after it: at the instant, the group before it is shown.
-            return self._read(group.number - 1, -1)
+            return self._read(number - 1, -1)
         return group
 
     def _first_of(self, found: FoundSegment) -> Group | None:
