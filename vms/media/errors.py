@@ -22,6 +22,7 @@ class MediaErrorCode(StrEnum):
     SDP_MALFORMED = "media.sdp_malformed"
     SDP_TOO_LARGE = "media.sdp_too_large"
     FRAMING_LOST = "media.framing_lost"
+    FLOOD = "media.flood"
     ACCESS_UNIT_TOO_LARGE = "media.access_unit_too_large"
     NAL_MALFORMED = "media.nal_malformed"
     PARAMETER_SET_MALFORMED = "media.parameter_set_malformed"
