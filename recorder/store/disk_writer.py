@@ -36,10 +36,14 @@ class DiskWriter:
     def __init__(self, name: str, capacity_bytes: int) -> None:
         self._name = name
         self._capacity_bytes = capacity_bytes
-        self._jobs: SimpleQueue[tuple[Job, int, Refuse | None] | None] = SimpleQueue()
+        self._jobs: SimpleQueue[list[_Entry] | None] = SimpleQueue()
+        self._held: list[_Entry] = []
         self._put_bytes = 0
         self._done_bytes = 0
         self._stopping = False
+        self._put_jobs = 0
+        self.jobs_done = 0
+        """Jobs that were run: while it stands still with jobs that wait, the disk hangs."""
         self.failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -48,6 +52,11 @@ class DiskWriter:
     def waiting_bytes(self) -> int:
         """What the jobs in the queue cost."""
         return self._put_bytes - self._done_bytes
+
+    @property
+    def jobs_waiting(self) -> int:
+        """Jobs in the queue, the one that runs included."""
+        return self._put_jobs - self.jobs_done
 
     def put(self, job: Job, cost_bytes: int = 0) -> bool:
         """Queue a job; False when the queue is full or the thread is gone."""
@@ -79,6 +88,7 @@ class DiskWriter:
         """Run what is queued, then end the thread. Blocks; not for the event loop."""
         if not self._stopping:
             self._stopping = True
+            self._hand_over()
             self._jobs.put(None)
         self._thread.join()
 
@@ -87,24 +97,39 @@ class DiskWriter:
         if self.failure is not None or self._stopping or (waiting and waiting + cost_bytes > self._capacity_bytes):
             return False
         self._put_bytes += cost_bytes
-        self._jobs.put((job, cost_bytes, refuse))
+        self._put_jobs += 1
+        self._held.append((job, cost_bytes, refuse))
+        if len(self._held) == 1:
+            try:
+                asyncio.get_running_loop().call_soon(self._hand_over)
+            except RuntimeError:  # no loop whose turn could end
+                self._hand_over()
         return True
 
+    def _hand_over(self) -> None:
+        if self._held:
+            self._jobs.put(self._held)
+            self._held = []
+
     def _run(self) -> None:
-        while (entry := self._jobs.get()) is not None:
-            job, cost_bytes, refuse = entry
-            try:
-                if self.failure is None:
-                    job()
-                elif refuse is not None:
-                    refuse()
-            except Exception:
-                log.exception("disk job failed", thread=self._name)
-            except BaseException as failure:  # noqa: BLE001 - stands for the end of the process; see rule 3
-                self.failure = failure
-            finally:
+        while (entries := self._jobs.get()) is not None:
+            for job, cost_bytes, refuse in entries:
+                self._do(job, refuse)
                 self._done_bytes += cost_bytes
-            del job, refuse, entry
+                self.jobs_done += 1
+            job = refuse = None
+            entries.clear()
+
+    def _do(self, job: Job, refuse: Refuse | None) -> None:
+        try:
+            if self.failure is None:
+                job()
+            elif refuse is not None:
+                refuse()
+        except Exception:
+            log.exception("disk job failed", thread=self._name)
+        except BaseException as failure:  # noqa: BLE001 - stands for the end of the process; see rule 3
+            self.failure = failure
 
     def _stopped(self) -> VmsError:
         return VmsError(

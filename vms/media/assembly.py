@@ -17,9 +17,12 @@ from vms.media import h264, h265
 from vms.media.access_unit import AccessUnit, Codec, ParameterSets
 from vms.media.bits import BitReader, unescape
 from vms.media.errors import MediaError, MediaErrorCode
+from vms.media.parameter_sets import check_parameters
 
 MAX_CHUNKS: Final = 65_536
 MAX_PICTURE_PARAMETER_SETS: Final = 16
+MAX_REFUSED_SETS: Final = 3
+"""One may be cut by a lost packet; a camera that goes on is refused."""
 _PARAMETER_KINDS: Final = {
     Codec.H264: (-1, h264.NAL_SPS, h264.NAL_PPS),
     Codec.H265: (h265.NAL_VPS, h265.NAL_SPS, h265.NAL_PPS),
@@ -34,12 +37,13 @@ class Assembly:
     """
 
     __slots__ = (
-        "_codec", "_kinds", "_sets", "_settled", "access_unit_bytes", "chunks", "damaged", "has_slice", "key",
-        "last_timestamp", "marker_is_trusted", "parameters", "size", "timestamp",
+        "_codec", "_is_h264", "_kinds", "_sets", "_settled", "access_unit_bytes", "chunks", "damaged", "has_slice",
+        "interval", "key", "last_timestamp", "marker_is_trusted", "parameters", "refused_sets", "size", "timestamp",
     )  # fmt: skip
 
     def __init__(self, codec: Codec, parameters: ParameterSets | None, access_unit_bytes: int) -> None:
         self._codec = codec
+        self._is_h264 = codec is Codec.H264
         self._kinds = _PARAMETER_KINDS[codec]
         self._sets: list[tuple[int, bytes]] = []
         self.access_unit_bytes = access_unit_bytes
@@ -53,6 +57,8 @@ class Assembly:
         self.marker_is_trusted = True
         self.timestamp = -1
         self.last_timestamp = -1
+        self.interval = 0
+        self.refused_sets = 0
 
     def add_nal(self, nal: memoryview, kind: int) -> None:
         """Add one whole NAL unit."""
@@ -63,25 +69,40 @@ class Assembly:
         if kind in self._kinds:
             self._sets.append((kind, bytes(nal)))
         else:
-            self.note_start(nal, kind)
+            header = 1 if self._is_h264 else 2
+            self.note_start(kind, nal[header] if length > header else 0)
         self.check_size()
 
-    def note_start(self, nal: memoryview, kind: int) -> None:
-        """See what the first bytes of a NAL unit mean for its access unit."""
-        if self._codec is Codec.H264:
-            if kind <= h264.NAL_IDR:
-                self._note_slice(first=len(nal) > 1 and nal[1] >= 0x80, key=kind == h264.NAL_IDR)
-        elif h265.is_slice(kind):
-            irap = h265.NAL_IRAP_FIRST <= kind <= h265.NAL_IRAP_LAST
-            self._note_slice(first=len(nal) > 2 and nal[2] >= 0x80, key=irap)
+    def end_fragmented(self, place: int, header: bytes, size: int) -> None:
+        """Write the length of a NAL unit that came in fragments, `size` bytes behind its header, at its place."""
+        length = len(header) + size
+        self.chunks[place] = length.to_bytes(4, "big") + header
+        self.size += 4 + length
+        kind = header[0] & 0x1F if self._is_h264 else header[0] >> 1 & 0x3F
+        if kind in self._kinds:
+            self._sets.append((kind, b"".join((header, *self.chunks[place + 1 :]))))
+        self.check_size()
 
-    def _note_slice(self, *, first: bool, key: bool) -> None:
+    def note_start(self, kind: int, first_byte: int) -> None:
+        """See what the kind of a NAL unit and the byte after its header mean for its access unit.
+
+        The first bit of a slice says that it is the first of its picture (`first_mb_in_slice` is 0 then).
+        """
+        if self._is_h264:
+            if kind > h264.NAL_IDR:
+                return
+            key = kind == h264.NAL_IDR
+        else:
+            if not h265.is_slice(kind):
+                return
+            key = h265.NAL_IRAP_FIRST <= kind <= h265.NAL_IRAP_LAST
         if not self.has_slice:
             self.has_slice = True
-            if not first and self.timestamp == self.last_timestamp and not self.damaged:
+            if first_byte < 0x80 and self.timestamp == self.last_timestamp and not self.damaged:
                 self.marker_is_trusted = False
                 self.damaged = True
-        self.key = self.key or key
+        if key:
+            self.key = True
 
     def check_size(self, open_bytes: int = 0) -> None:
         """MediaError when one picture, with `open_bytes` of a NAL unit still open, grows beyond any of a camera."""
@@ -115,8 +136,10 @@ class Assembly:
             return None
         unit = None
         if self.parameters is not None:
-            unit = AccessUnit(self.timestamp, self.chunks, self.size, self.key, self.parameters, self.damaged)
+            sample = b"".join(self.chunks)
+            unit = AccessUnit(self.timestamp, [sample], self.size, self.key, self.parameters, self.damaged)
             self.damaged = False
+        self.interval = self.timestamp - self.last_timestamp
         self.last_timestamp = self.timestamp
         self.chunks = []
         self._settled = 0
@@ -139,7 +162,20 @@ class Assembly:
             return
         self._sets = []
         if known is None or (vps, sps, pps) != (known.vps, known.sps, known.pps):
-            self.parameters = ParameterSets(self._codec, vps, sps, pps)
+            self._adopt(ParameterSets(self._codec, vps, sps, pps))
+
+    def _adopt(self, fresh: ParameterSets) -> None:
+        """Take new parameter sets, unless they make no sense: then the old ones go on, for a while."""
+        try:
+            check_parameters(fresh)
+        except MediaError:
+            self.damaged = True
+            self.refused_sets += 1
+            if self.refused_sets >= MAX_REFUSED_SETS:
+                raise
+        else:
+            self.parameters = fresh
+            self.refused_sets = 0
 
 
 def _merged(kept: list[bytes], fresh: list[bytes], codec: Codec) -> tuple[bytes, ...]:
