@@ -21,6 +21,9 @@ The gateway answers, in this order for each request and for one request of a str
     {"type": "done",   "stream", "request", "next", "reason"}      reason: limit, end, nothing, cancelled
     {"type": "ended",  "stream", "cause"}                          nothing more comes of this stream
 
+An `error` without a request may come at any time; with `from` and `to` it says that pictures which were shown are not
+those that were recorded: their SHA-256 is checked while they are shown.
+
 A binary message is a head of `messages.HEAD` (version, kind, stream, generation, UTC nanoseconds of the first picture,
 flags: bit 0 for a key frame, from bit 32 on the number of the request), then fragmented MP4: `ftyp` + `moov` (kind 1)
 or one group of pictures as `moof` + `mdat` (kind 2). Decode times are counted in ticks of 90 kHz from the origin, so

@@ -113,7 +113,8 @@ class PlayerConnection:
                     self._peer.send_text(self._notices.popleft())
                     await self._peer.drain()
 
-    def _notice(self, text: str) -> None:
+    def notice(self, text: str) -> None:
+        """See `Outlet`."""
         if len(self._notices) >= MAX_NOTICES:
             # A player that asks and never takes the answers: the oldest is the one it needs least.
             self._notices.popleft()
@@ -122,7 +123,7 @@ class PlayerConnection:
 
     def _refuse(self, code: str, message: str, stream: int | None = None, request: int | None = None) -> None:
         refused = VmsError(ErrorKind.INVALID_INPUT, code, message, hint="Rechargez la page de la console.")
-        self._notice(messages.refusal_text(stream, request, refused))
+        self.notice(messages.refusal_text(stream, request, refused))
 
     async def _read(self) -> None:
         async for text in self._peer.messages():
@@ -155,16 +156,16 @@ class PlayerConnection:
         if previous is not None:
             self._book.close(previous.lease, "replaced")
         if len(self._streams) >= MAX_STREAMS:
-            self._notice(messages.ended_text(message.stream, "stream.too_many"))
+            self.notice(messages.ended_text(message.stream, "stream.too_many"))
             return
-        stream = PlayerStream(message.stream, self)
+        stream = PlayerStream(message.stream, self, self._playback)
         try:
             lease = self._book.open(
                 message.ticket, MediaAct.PLAYBACK, lambda cause: self._end(stream, cause), self._check
             )
         except VmsError as refused:
             log.info("playback stream refused", code=refused.code, detail=refused.detail)
-            self._notice(messages.ended_text(message.stream, refused.code))
+            self.notice(messages.ended_text(message.stream, refused.code))
             return
         claims = lease.claims
         try:
@@ -174,8 +175,8 @@ class PlayerConnection:
             return
         self._streams[message.stream] = stream
         self._person_id = claims.person_id
-        self._notice(messages.opened_text(message.stream, claims.start_ns, claims.end_ns))
-        task = stream.begin(lease, self._playback, source)
+        self.notice(messages.opened_text(message.stream, claims.start_ns, claims.end_ns))
+        task = stream.begin(lease, source)
         task.add_done_callback(lambda _: self._answered(stream, task))
         log.info("playback stream opened", session_id=claims.session_id, camera_id=claims.camera_id)
 
@@ -198,12 +199,12 @@ class PlayerConnection:
             self._book.renew(stream.lease, ticket)
         except VmsError as refused:
             log.info("renewal refused", code=refused.code, session_id=stream.lease.claims.session_id)
-            self._notice(messages.refusal_text(stream.number, None, refused))
+            self.notice(messages.refusal_text(stream.number, None, refused))
 
     def _end(self, stream: PlayerStream, cause: str) -> None:
         """The lease is over: nothing more of this stream is sent."""
         self._busy_ns = self._clock.monotonic_ns()
-        self._notice(messages.ended_text(stream.number, cause))
+        self.notice(messages.ended_text(stream.number, cause))
         if self._streams.get(stream.number) is not stream:
             return
         del self._streams[stream.number]

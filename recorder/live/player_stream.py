@@ -25,8 +25,11 @@ MAX_WAITING_REQUESTS = 16
 class Outlet(Protocol):
     """The way to the player, shared by its streams; each message waits for its turn.
 
-    Both raise ConnectionError when the player is gone.
+    `say` and `give` raise ConnectionError when the player is gone.
     """
+
+    def notice(self, text: str) -> None:
+        """Send a text message soon; what nobody takes is dropped, the oldest first."""
 
     async def say(self, stream: PlayerStream, text: str) -> None:
         """Send a text message, unless the stream's lease is over."""
@@ -38,8 +41,10 @@ class Outlet(Protocol):
 class PlayerStream:
     """The requests of one stream. `sending` while a message of it is on its way."""
 
-    def __init__(self, number: int, outlet: Outlet) -> None:
+    def __init__(self, number: int, outlet: Outlet, service: PlaybackService) -> None:
         self.number = number
+        self._service = service
+        self._alarmed: set[str] = set()
         self.sending = False
         self.task: asyncio.Task[None] | None = None
         self._outlet = outlet
@@ -56,10 +61,10 @@ class PlayerStream:
         assert self._lease is not None, "a stream is given its lease when it is opened"
         return self._lease
 
-    def begin(self, lease: Lease, service: PlaybackService, source: GroupStream) -> asyncio.Task[None]:
+    def begin(self, lease: Lease, source: GroupStream) -> asyncio.Task[None]:
         """Answer requests under a lease, out of a source, until the task is cancelled or the lease is over."""
         self._lease = lease
-        self.task = asyncio.create_task(self._serve(service, source), name="playback stream")
+        self.task = asyncio.create_task(self._serve(source), name="playback stream")
         return self.task
 
     def ask(self, request: FetchGroups) -> bool:
@@ -75,13 +80,13 @@ class PlayerStream:
         """Leave everything that was asked so far."""
         self._cancelled = self._asked
 
-    async def _serve(self, service: PlaybackService, source: GroupStream) -> None:
+    async def _serve(self, source: GroupStream) -> None:
         while self.lease.running:
             while not self._requests:
                 self._something.clear()
                 await self._something.wait()
             serial, request = self._requests.popleft()
-            answer = service.fetch(source, request.fetch)
+            answer = self._service.fetch(source, request.fetch)
             try:
                 done = Done(None, DoneReason.END)
                 while serial > self._cancelled and self.lease.running:
@@ -109,10 +114,17 @@ class PlayerStream:
                 await self._give(KIND_INIT, request, event.start_ns, [event.init], key=False)
             case Media():
                 await self._give(KIND_FRAGMENT, request, event.start_ns, [*event.part.pieces], key=event.part.key)
+                self._service.digests.check(event.found, self._alarm)
             case Hole():
                 await self._outlet.say(self, messages.gap_text(self.number, request, event))
             case Damage():
                 await self._outlet.say(self, messages.damage_text(self.number, request, event))
+
+    def _alarm(self, damage: Damage) -> None:
+        """Say once that a segment which was shown is not what was recorded."""
+        if self.lease.running and damage.segment_id not in self._alarmed:
+            self._alarmed.add(damage.segment_id)
+            self._outlet.notice(messages.damage_text(self.number, None, damage))
 
     async def _give(
         self, kind: int, request: int, start_ns: int, pieces: list[bytes | memoryview], *, key: bool

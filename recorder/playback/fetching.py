@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from recorder.playback.catalogue import CataloguePool
+from recorder.playback.catalogue import CataloguePool, FoundSegment
 from recorder.playback.group import Group, Part
 from recorder.playback.segment_file import DamagedSegmentError, IndexCache
 from recorder.playback.walk import SNAP_NS, Damage, Hole, Walk
@@ -45,10 +45,11 @@ class Config:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A group, or a part of one; `start_ns` is the UTC of its first picture."""
+    """A group, or a part of one; `start_ns` is the UTC of its first picture, `found` the segment it comes from."""
 
     start_ns: int
     part: Part
+    found: FoundSegment
 
 
 class DoneReason(StrEnum):
@@ -130,7 +131,7 @@ class GroupStream:
                     yield Config(
                         group.mime, segment.video.width, segment.video.height, group.index.init, group.start_ns
                     )
-                yield Media(group.start_ns, part)
+                yield Media(group.start_ns, part, group.found)
         except DamagedSegmentError as damaged:
             yield Damage(segment.segment_id, group.start_ns, group.end_ns, damaged.code, damaged.detail)
 

@@ -13,6 +13,7 @@ from recorder.playback.catalogue import CataloguePool
 from recorder.playback.fetching import Event, Fetch, GroupStream
 from recorder.playback.reader import Chunk, RangeReader
 from recorder.playback.segment_file import IndexCache
+from recorder.playback.verification import DigestChecker
 from vms.base.clock import Clock
 from vms.base.errors import ErrorKind, VmsError
 
@@ -72,7 +73,10 @@ class FetchAnswer:
 
 
 class PlaybackService:
-    """Opens ranges of the cameras that the given stores hold, at most `max_streams` at a time."""
+    """Opens ranges of the cameras that the given stores hold, at most `max_streams` at a time.
+
+    `digests` checks what is shown.
+    """
 
     def __init__(self, folders: Sequence[Path], max_streams: int, clock: Clock) -> None:
         self._folders = tuple(folders)
@@ -82,6 +86,7 @@ class PlaybackService:
         self._threads = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="playback")
         self._pool = CataloguePool(self._folders)
         self._indexes = IndexCache()
+        self.digests = DigestChecker(self._pool, clock)
 
     async def open(self, camera_id: str, start_ns: int, end_ns: int) -> PlaybackStream:
         """Begin to read. Raises VmsError `playback.busy`, and those of `RangeReader`."""
@@ -129,5 +134,6 @@ class PlaybackService:
 
     async def close(self) -> None:
         """Let the threads end once they are idle."""
+        await self.digests.close()
         await asyncio.to_thread(self._threads.shutdown)
         await asyncio.to_thread(self._pool.close)
