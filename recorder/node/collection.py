@@ -19,8 +19,8 @@ import structlog
 from access_audit.events import AccessEvent, EventKind
 from recorder.contract.assignment import CameraAssignment
 from recorder.node.journal import RECORDING_REASON, ShardJournal
+from recorder.store.disks import Disks
 from recorder.store.segment import StoredSegment
-from recorder.store.store import SegmentStore
 from vms.base import durable
 from vms.base.clock import NS_PER_SECOND, Clock
 from vms.base.errors import ErrorKind, VmsError
@@ -49,13 +49,13 @@ class CollectionReports:
     def __init__(
         self,
         folder: Path,
-        store: SegmentStore,
+        disks: Disks,
         journal: ShardJournal,
         clock: Clock,
         assignments: Callable[[], Sequence[CameraAssignment]],
     ) -> None:
         self._file = folder / FILE_NAME
-        self._store = store
+        self._disks = disks
         self._journal = journal
         self._clock = clock
         self._assignments = assignments
@@ -91,7 +91,7 @@ class CollectionReports:
 
     async def _tell(self, camera_id: str, commune: str, hour_ns: int) -> None:
         try:
-            segments = await self._store.segments_between(camera_id, hour_ns, hour_ns + HOUR_NS)
+            segments = await self._disks.segments_between(camera_id, hour_ns, hour_ns + HOUR_NS)
         except VmsError as unknown:
             if unknown.kind is not ErrorKind.NOT_FOUND:
                 raise

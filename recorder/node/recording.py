@@ -15,7 +15,7 @@ from recorder.contract.timeline import GapCause
 from recorder.hub.unit import DatedUnit
 from recorder.ingest.causes import Cause, gap_cause
 from recorder.recording.segment_writer import CloseCause, SegmentWriter
-from recorder.store.store import SegmentStore
+from recorder.store.shelf import Shelf
 from vms.base.clock import NS_PER_SECOND
 
 PAUSE_NS = 2 * NS_PER_SECOND
@@ -28,12 +28,12 @@ class RecordingReader:
     urgent = False
 
     def __init__(
-        self, store: SegmentStore, writer: SegmentWriter, camera_id: str, authorisation: RecordingAuthorisation
+        self, shelf: Shelf, writer: SegmentWriter, camera_id: str, authorisation: RecordingAuthorisation
     ) -> None:
         self.authorisation = authorisation
         self.last_ns = 0
         self._explained = False
-        self._store = store
+        self._shelf = shelf
         self._writer = writer
         self._camera_id = camera_id
 
@@ -46,7 +46,7 @@ class RecordingReader:
         first_ns = units[0].capture_utc_ns
         paused = units[0].starts_run and self.last_ns and first_ns - self.last_ns > PAUSE_NS
         if paused and not self._explained:
-            self._store.record_gap(self._camera_id, self.last_ns, GapCause.CAMERA, PAUSE_DETAIL)
+            self._shelf.record_gap(self._camera_id, self.last_ns, GapCause.CAMERA, PAUSE_DETAIL)
         self._writer.write(units)
         self._explained = False
         self.last_ns = units[-1].capture_utc_ns
@@ -61,7 +61,7 @@ class RecordingReader:
     def note_gap(self, since_ns: int, cause: GapCause, detail: str) -> None:
         """From the last picture on, or from `since_ns` if there was none, nothing is recorded."""
         self._explained = True
-        self._store.record_gap(self._camera_id, self.last_ns or since_ns, cause, detail)
+        self._shelf.record_gap(self._camera_id, self.last_ns or since_ns, cause, detail)
 
     async def close(self, *, authorised: bool, stopping: bool) -> None:
         """End the open segment."""

@@ -10,8 +10,9 @@ from pathlib import Path
 class ShardSettings:
     """Where one shard keeps what it records, and where it listens.
 
-    `folder` holds the lock, the index, the media and the assignments; no other process writes there. `socket` is the
-    Unix socket of its clients. `segment_seconds` is the length that a segment aims at; below `minimum_free_bytes`
+    `folder` holds the assignments and what is still to be told; no other process writes there. `disks` are the folders
+    of its stores, each on a disk of its own; none means one store in `folder`. `socket` is the Unix socket of its
+    clients. `segment_seconds` is the length that a segment aims at; below `minimum_free_bytes`
     of free disk nothing more is recorded. A small stream that nobody watches any more is kept for `linger_seconds`.
     `reader_socket` is where the reader of foreign streams listens, None where there is none.
     """
@@ -23,3 +24,4 @@ class ShardSettings:
     minimum_free_bytes: int = 2 << 30
     linger_seconds: float = 30.0
     reader_socket: Path | None = None
+    disks: tuple[Path, ...] = ()

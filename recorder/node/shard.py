@@ -2,7 +2,7 @@
 
 Rules
 1. It depends on no other process: it records what it was last told, from its own folder, whoever is down.
-2. Starting: take the folder, salvage what was open, take up the assignments, listen, say ready.
+2. Starting: take the folders of its disks, salvage what was open, take up the assignments, listen, say ready.
 3. Footage is erased when its days are over, also that of cameras that were taken away (LAW-06).
 4. Stopping: let clients go, close every segment, note the gap as maintenance, give the folder back.
 5. What goes wrong with one camera stays with that camera.
@@ -37,8 +37,8 @@ from recorder.node.journal import ShardJournal
 from recorder.node.server import ShardServer
 from recorder.node.settings import ShardSettings
 from recorder.retention.eraser import Erased, Eraser
+from recorder.store.disks import Disks, DiskState
 from recorder.store.settings import StoreSettings
-from recorder.store.store import SegmentStore
 from vms.base import durable
 from vms.base.clock import Clock
 from vms.base.errors import ErrorKind, VmsError
@@ -78,8 +78,12 @@ async def _run(
 ) -> None:
     await asyncio.to_thread(durable.make_folder, settings.folder)
     await asyncio.to_thread(durable.make_folder, settings.socket.parent)
-    store = await SegmentStore.open(StoreSettings(settings.folder, min_free_bytes=settings.minimum_free_bytes), clock)
-    shard = Shard(settings, clock, store, events)
+    stores = [
+        StoreSettings(folder, min_free_bytes=settings.minimum_free_bytes)
+        for folder in settings.disks or (settings.folder,)
+    ]
+    disks = await Disks.open(settings.folder, stores, clock)
+    shard = Shard(settings, clock, disks, events)
     server = ShardServer(settings.socket, shard)
     try:
         await shard.start()
@@ -90,22 +94,22 @@ async def _run(
     finally:
         await server.stop()
         await shard.stop()
-        await store.close()
+        await disks.close()
         log.info("shard stopped", shard=settings.shard_name)
 
 
 class Shard:
     """The cameras of one shard. Implements `recorder.node.server.ShardOperations`."""
 
-    def __init__(self, settings: ShardSettings, clock: Clock, store: SegmentStore, events: EventSink) -> None:
+    def __init__(self, settings: ShardSettings, clock: Clock, disks: Disks, events: EventSink) -> None:
         self._settings = settings
-        self._store = store
+        self._disks = disks
         self._clock = clock
         self._wheel = Wheel()
         self._journal = ShardJournal(events, settings.shard_name, clock)
         machinery = IngestMachinery(clock, self._wheel, ConnectionBudget(clock), settings.reader_socket)
         self._services = ShardServices(
-            machinery, store, self._journal, settings.segment_seconds, settings.linger_seconds
+            machinery, disks, self._journal, settings.segment_seconds, settings.linger_seconds
         )
         self._workers: dict[str, CameraWorker] = {}
         self._assigned: list[CameraAssignment] = []
@@ -116,10 +120,10 @@ class Shard:
         """Take up what the shard was last told to record."""
         self._wheel.start()
         reports = CollectionReports(
-            self._settings.folder, self._store, self._journal, self._clock, lambda: self._assigned
+            self._settings.folder, self._disks, self._journal, self._clock, lambda: self._assigned
         )
-        eraser = Eraser(self._store, self._clock, self._tell_erased)
-        for name, work in (("journal", self._journal.run), ("collection", reports.run), ("erasure", eraser.run)):
+        self._disks.beside("erasure", lambda store: Eraser(store, self._clock, self._tell_erased).run())
+        for name, work in (("journal", self._journal.run), ("collection", reports.run)):
             self._tasks.append(asyncio.create_task(supervise(name, work, self._clock), name=name))
         await self._apply(await asyncio.to_thread(load_assignments, self._settings.folder))
 
@@ -153,12 +157,13 @@ class Shard:
             "shard": self._settings.shard_name,
             "pid": os.getpid(),
             "cpu_s": usage.ru_utime + usage.ru_stime,
+            "disks": [_told(disk) for disk in self._disks.states()],
             "streams": [counters for worker in self._workers.values() for counters in worker.counters()],
         }
 
     async def timeline(self, camera_id: str, start_ns: int, end_ns: int) -> Timeline:
         try:
-            return await self._store.timeline(camera_id, start_ns, end_ns)
+            return await self._disks.timeline(camera_id, start_ns, end_ns)
         except VmsError as unknown:
             if unknown.kind is not ErrorKind.NOT_FOUND or camera_id not in self._workers:
                 raise
@@ -218,13 +223,23 @@ class Shard:
         ends = ["reassigned" if worker.assignment.camera_id in wanted else "unassigned" for worker in leaving]
         await asyncio.gather(*(_let_go(worker, end, end) for worker, end in zip(leaving, ends, strict=True)))
         for camera_id, assignment in wanted.items():
-            self._store.set_retention(camera_id, assignment.authorisation.retention_days)
+            self._disks.set_retention(camera_id, assignment.authorisation.retention_days)
             worker_or_none = self._workers.get(camera_id)
             if worker_or_none is not None:
                 worker_or_none.update_authorisation(assignment)
                 continue
             worker = self._workers[camera_id] = CameraWorker(assignment, self._services)
             worker.start()
+
+
+def _told(disk: DiskState) -> dict[str, Any]:
+    return {
+        "folder": str(disk.folder),
+        "cause": disk.cause,
+        "since_ns": disk.since_ns,
+        "total_bytes": disk.total_bytes,
+        "readable": disk.readable,
+    }
 
 
 async def _let_go(worker: CameraWorker, cause: str, detail: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sqlite3
+import threading
 from enum import StrEnum
 
 import structlog
@@ -29,6 +30,7 @@ from vms.media.fmp4 import (
 
 log = structlog.get_logger(__name__)
 
+PREDECESSOR_S = 1.0
 _OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -61,6 +63,7 @@ class SegmentJob:
         place: str,
         *,
         explained: bool = False,
+        after: SegmentJob | None = None,
     ) -> None:
         self.store = store
         self.growing = growing
@@ -71,6 +74,8 @@ class SegmentJob:
         self._camera_time = camera_time
         self._place = place
         self._explained = explained
+        self._after = after
+        self.closed = threading.Event()
         self._file: SegmentFile | None = None
         self._previous_digest = NO_DIGEST
         self._duration_90k = 0
@@ -79,12 +84,20 @@ class SegmentJob:
     def begin(self) -> None:
         """Note the segment, then make its file, so that no file is without a note (S2)."""
         growing, index = self.growing, self.store.index
+        after = self._let_predecessor_close()
         last_end_ns, _, self._previous_digest = self.store.newest.get(growing.camera_id, (None, 0, NO_DIGEST))
+        why: tuple[GapCause, str] = (GapCause.RECORDER, ledger.UNEXPLAINED)
+        if after is not None:
+            last_end_ns = max(after.written_ns, last_end_ns or 0)
+            disk = after.growing.failure or (after.store.refusal if after.store is not self.store else "")
+            if disk:
+                why = (GapCause.DISK, disk)
+        hole = None if self._explained else ledger.unexplained(last_end_ns, growing.start_ns)
+        if hole is not None:
+            self.written_ns = hole[0]  # until something is written, for the gap that a failure opens
         try:
-            if not index.close_gap(growing.camera_id, growing.start_ns) and not self._explained:
-                hole = ledger.unexplained(last_end_ns, growing.start_ns)
-                if hole is not None:
-                    index.add_gap(growing.camera_id, *hole, GapCause.RECORDER, ledger.UNEXPLAINED)
+            if not index.close_gap(growing.camera_id, growing.start_ns) and hole is not None:
+                index.add_gap(growing.camera_id, *hole, *why)
             index.begin_segment(self._stored(0, b"", still_open=True))
             self._file = SegmentFile(self.store.settings.folder / open_file(growing.segment_id), self._head())
         except (OSError, sqlite3.Error) as refused:
@@ -107,6 +120,12 @@ class SegmentJob:
 
     def close(self, cause: CloseCause) -> None:
         """Finish the file and count it; one without a fragment is cleared away. What fails is tried again later."""
+        try:
+            self._close(cause)
+        finally:
+            self.closed.set()
+
+    def _close(self, cause: CloseCause) -> None:
         file, growing = self._file, self.growing
         try:
             if file is None or not file.entries:
@@ -127,6 +146,17 @@ class SegmentJob:
         else:
             log.debug("segment closed", segment_id=growing.segment_id, camera_id=growing.camera_id, cause=cause)
 
+    def _let_predecessor_close(self) -> SegmentJob | None:
+        """Wait a little for the segment before this one where another disk closes it.
+
+        On the same disk it is closed already. One that does not close in time is not waited for: then both segments
+        name the same one before them, as after any closing that failed.
+        """
+        after, self._after = self._after, None
+        if after is not None and after.store is not self.store and not after.store.refusal:
+            after.closed.wait(PREDECESSOR_S)
+        return after
+
     def _clear_away(self, file: SegmentFile | None) -> None:
         if file is not None:
             file.abandon()
@@ -134,7 +164,11 @@ class SegmentJob:
         self.store.index.forget_open(self.growing.segment_id)
 
     def _failed(self, refused: Exception) -> None:
-        full = isinstance(refused, OSError) and refused.errno in _OUT_OF_SPACE
+        full = (
+            refused.errno in _OUT_OF_SPACE
+            if isinstance(refused, OSError)
+            else getattr(refused, "sqlite_errorname", "") == "SQLITE_FULL"
+        )
         self.growing.failure = CloseCause.DISK_FULL if full else CloseCause.DISK_ERROR
         log.error("the disk refuses", segment_id=self.growing.segment_id, error=repr(refused))
 

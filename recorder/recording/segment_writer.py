@@ -62,10 +62,13 @@ class SegmentWriter:
         self._camera_time = camera_time
         self._shape: SegmentShape | None = None
         self._job: SegmentJob | None = None
+        self._last: SegmentJob | None = None
         self._retry_ns = 0
 
     def write(self, units: Sequence[DatedUnit], source: TimeSource = TimeSource.ARRIVAL) -> None:
         """Record a batch of units, in decoding order."""
+        if self._job is not None and self._job.store.refusal:
+            self._give_up(CloseCause(self._job.store.refusal))
         for dated in units:
             splits = False
             if self._shape is not None and must_rotate(self._shape, dated, self._length_ns):
@@ -79,8 +82,6 @@ class SegmentWriter:
             fragment = self._shape.add(dated)
             if fragment is not None:
                 self._append(fragment)
-        if self._job is not None and self._job.store.refusal:
-            self._give_up(CloseCause(self._job.store.refusal))
 
     async def close(self, cause: CloseCause = CloseCause.STREAM_ENDED) -> None:
         """End the open segment and wait until it is in the index. The writer may be used again afterwards."""
@@ -118,9 +119,10 @@ class SegmentWriter:
                 self._camera_time(),
                 self._place,
                 explained=self._shelf.begun(self._camera_id, store, start_ns),
+                after=self._last,
             )
             if store.disk.put(job.begin):
-                self._shape, self._job = shape, job
+                self._shape, self._job, self._last = shape, job, None
                 store.growing[self._camera_id] = growing
                 return True
             self._shelf.trouble(store, CloseCause.QUEUE_FULL)
@@ -166,6 +168,7 @@ class SegmentWriter:
         job, self._job, self._shape = self._job, None, None
         if job is None:
             return
+        self._last = job
         job.store.growing.pop(self._camera_id, None)
         if not job.store.disk.put(lambda: job.close(cause)):
             log.error("segment left open for the next start", segment_id=job.growing.segment_id)

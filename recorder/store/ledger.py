@@ -24,6 +24,7 @@ DISK_FULL = "disk_full"
 DISK_ERROR = "disk_error"
 DISK_HUNG = "disk_hung"
 DISK_MISSING = "disk_missing"
+DISK_RETIRED = "disk_retired"
 QUEUE_FULL = "queue_full"
 
 

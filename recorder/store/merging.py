@@ -57,9 +57,8 @@ def what_is_missing(spans: Sequence[RecordedSpan], gaps: Sequence[Gap], start_ns
         if not speaking or covered_until >= end or begin >= end_ns:
             continue
         number = -speaking[0][0]
-        if pieces and pieces[-1][1:] == (begin, number):
-            begin = pieces.pop()[0]
-        pieces.append((begin, end, number))
+        goes_on = bool(pieces) and pieces[-1][1:] == (begin, number)
+        pieces.append((pieces.pop()[0] if goes_on else begin, end, number))
     return tuple(
         replace(ordered[number], start_ns=begin, end_ns=None if end == end_ns and ends[number] == _NEVER_NS else end)
         for begin, end, number in pieces

@@ -14,10 +14,12 @@ class StoreSettings:
 
     `min_free_bytes` is the space below which no segment is begun (and those open are closed, cause `disk`).
     `sync_interval_s` bounds what a power cut can take of a stream; a killed process takes less, see `DiskWriter`.
-    `queue_bytes` bounds what waits in memory for the disk, over all cameras.
+    `queue_bytes` bounds what waits in memory for the disk, over all cameras. A `retired` disk is no longer recorded on:
+    what is there is shown, kept and erased as elsewhere.
     """
 
     folder: Path
     min_free_bytes: int = 2 * GIB
     sync_interval_s: float = 10.0
     queue_bytes: int = 256 * 1024 * 1024
+    retired: bool = False

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
-from recorder.contract.timeline import GapCause, RecordedSpan, Timeline
+from recorder.contract.timeline import Gap, GapCause, RecordedSpan, Timeline
 from recorder.store import ledger, queries
 from recorder.store.closing import remove_segments
 from recorder.store.disk_writer import DiskWriter, Job
@@ -148,6 +148,11 @@ class SegmentStore:
     async def retentions(self) -> dict[str, int | None]:
         """The retention of each camera in days; None where no authorisation was ever told."""
         return await self._ask(queries.retentions)
+
+    async def open_gaps(self) -> dict[str, Gap]:
+        """The gap that each camera is in, as the ledger has it once what was noted before is written."""
+        await self._settled()
+        return await self._ask(queries.open_gaps)
 
     async def remove(self, expired: Purgeable) -> None:
         """Remove what retention decided, and nothing else, for good; see `closing`.

@@ -61,8 +61,18 @@ def test_keys_are_made_once_and_the_private_one_is_the_owners_alone(tmp_path: Pa
     assert again.ticket_key.read_bytes() == first
 
 
-def test_shards_are_spread_over_the_disks(tmp_path: Path):
+def test_every_shard_has_a_store_on_each_disk(tmp_path: Path):
     disks = (tmp_path / "a", tmp_path / "b")
-    folder, lock = open_folder(settings_of(tmp_path, recorder=RecorderSettings(shards=3, folders=disks)))
+    folder, lock = open_folder(settings_of(tmp_path, recorder=RecorderSettings(shards=2, disks=disks)))
     lock.release()
-    assert [path.parent.name for path in folder.shard_folders] == ["a", "b", "a"]
+    assert folder.shard_stores(1) == (disks[0] / "shard-1", disks[1] / "shard-1")
+    assert len(folder.stores) == 4
+    assert not set(folder.shard_folders) & set(folder.stores)
+
+
+def test_what_was_recorded_before_there_were_disks_is_still_served_and_erased(tmp_path: Path):
+    """LAW-06: a store that the settings no longer name is not forgotten."""
+    folder, lock = open_folder(settings_of(tmp_path, recorder=RecorderSettings(disks=(tmp_path / "a",))))
+    lock.release()
+    (folder.shard_folder(0) / "index.sqlite").touch()
+    assert folder.stores == (tmp_path / "a" / "shard-0", folder.shard_folder(0))

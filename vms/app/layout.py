@@ -4,7 +4,7 @@ lock            the right of one instance to the folder
 audit/          the access log, its index, its keys (the signing key for the writer alone)
 centre/         the database, when it is SQLite
 keys/           the centre's ticket key, the key that wraps camera credentials
-node/shard-N/   media, index, assignments and spool of one recorder shard
+node/shard-N/   assignments and spool of one recorder shard; its media and index, unless it has disks of its own
 run/            sockets, the settings in force, the processes with their numbers
 logs/           what the processes say, when nobody else takes it
 """
@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from access_audit.checkpoint import LogKey
+from recorder.store.disks import retired_folders
 from vms.app.settings import Settings
 from vms.base import durable
 from vms.base.errors import ErrorKind, VmsError, refusal_text
@@ -90,10 +91,22 @@ class DataFolder:
         return self.settings.centre.database_url or f"sqlite+aiosqlite:///{self.root / 'centre' / 'centre.sqlite'}"
 
     def shard_folder(self, index: int) -> Path:
-        """The folder of one shard, on its disk."""
-        folders = self.settings.recorder.folders
-        base = folders[index % len(folders)] if folders else self.root / "node"
-        return base / f"shard-{index}"
+        """The folder of one shard: what it is told, and what it has to tell."""
+        return self.root / "node" / f"shard-{index}"
+
+    def shard_stores(self, index: int) -> tuple[Path, ...]:
+        """The folders in which one shard records, one a disk."""
+        disks = self.settings.recorder.disks
+        return tuple(disk / f"shard-{index}" for disk in disks) or (self.shard_folder(index),)
+
+    @property
+    def stores(self) -> tuple[Path, ...]:
+        """The folders of all stores of this machine, those on retired disks included."""
+        found: list[Path] = []
+        for index in range(self.settings.recorder.shards):
+            configured = self.shard_stores(index)
+            found += [*configured, *retired_folders(self.shard_folder(index), configured)]
+        return tuple(found)
 
     def shard_socket(self, index: int) -> Path:
         """The socket of one shard."""

@@ -38,10 +38,10 @@ class GatewaySettings(Section):
 
 
 class RecorderSettings(Section):
-    """The recorder of this machine. `folders` spreads the shards over disks; empty means the data folder."""
+    """The recorder of this machine. Every shard has a store on each of `disks`; none means the data folder."""
 
     shards: Annotated[int, Field(ge=1, le=64)] = 1
-    folders: tuple[Path, ...] = ()
+    disks: tuple[Path, ...] = ()
     segment_seconds: Annotated[int, Field(ge=2, le=300)] = 60
     minimum_free_mb: Annotated[int, Field(ge=0)] = 1024
 

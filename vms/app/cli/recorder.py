@@ -49,7 +49,7 @@ def fsck(
     findings: list[tuple[str, Finding]] = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), disable=as_json) as progress:
-        for shard in folder.shard_folders:
+        for shard in folder.stores:
             task = progress.add_task(f"Enregistreur {shard.name}", total=None)
             examined = examine(
                 shard,

@@ -16,7 +16,7 @@ async def run(folder: DataFolder, stop: asyncio.Event, on_ready: Callable[[], No
         host=folder.settings.gateway.host,
         port=folder.settings.gateway.port,
         shard_sockets=folder.shard_sockets,
-        shard_folders=folder.shard_folders,
+        shard_folders=folder.stores,
         control_socket=folder.gateway_socket,
         ticket_public_key=folder.ticket_public_key,
         allowed_origins=folder.settings.console_origins,
