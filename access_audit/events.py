@@ -73,6 +73,15 @@ class EventKind(StrEnum):
     RECORDING_STOPPED = "recording.stopped"
     RECORDING_COLLECTED = "recording.collected"
     RECORDING_ERASED = "recording.erased"
+    HOLD_PLACED = "hold.placed"
+    HOLD_CONFIRMED = "hold.confirmed"
+    HOLD_FAILED = "hold.failed"
+    HOLD_LOST = "hold.lost"
+    HOLD_REFUSED = "hold.refused"
+    HOLD_RELEASE_ASKED = "hold.release_asked"
+    HOLD_RELEASE_WITHDRAWN = "hold.release_withdrawn"
+    HOLD_RELEASED = "hold.released"
+    HOLD_EXPIRED = "hold.expired"
     LOG_STARTED = "log.started"
     LOG_CLOCK_STEPPED = "log.clock_stepped"
     LOG_EXPIRED = "log.expired"
@@ -105,6 +114,15 @@ CATALOGUE: dict[EventKind, _Kind] = {
     EventKind.RECORDING_STOPPED: _spooled(_OP.COLLECTION, "cause"),
     EventKind.RECORDING_COLLECTED: _spooled(_OP.COLLECTION, "segments", "bytes", "digest"),
     EventKind.RECORDING_ERASED: _spooled(_OP.ERASURE, "segments", "bytes", "digest", "cause"),
+    EventKind.HOLD_PLACED: _before(_OP.MODIFICATION, "hold", "basis", "signatory", "expires"),
+    EventKind.HOLD_CONFIRMED: _before(_OP.TECHNICAL, "hold", "bytes"),
+    EventKind.HOLD_FAILED: _before(_OP.TECHNICAL, "hold", "cause"),
+    EventKind.HOLD_LOST: _before(_OP.TECHNICAL, "hold", "cause"),
+    EventKind.HOLD_REFUSED: _before(_OP.MODIFICATION, "hold", "cause"),
+    EventKind.HOLD_RELEASE_ASKED: _before(_OP.MODIFICATION, "hold"),
+    EventKind.HOLD_RELEASE_WITHDRAWN: _before(_OP.MODIFICATION, "hold"),
+    EventKind.HOLD_RELEASED: _before(_OP.MODIFICATION, "hold", "asked_by", "asked_by_name"),
+    EventKind.HOLD_EXPIRED: _before(_OP.MODIFICATION, "hold"),
     EventKind.LOG_STARTED: _before(_OP.TECHNICAL, "version", "recovered", "dropped"),
     EventKind.LOG_CLOCK_STEPPED: _before(_OP.TECHNICAL, "from", "to"),
     EventKind.LOG_EXPIRED: _before(_OP.ERASURE, "before_ns", "controller", "count"),

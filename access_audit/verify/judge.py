@@ -88,6 +88,7 @@ class _Judge:
         self._progress = progress
         self._workers = workers
         self._keys: KeyChain | None = None
+        self._proved: KeyChain | None = None
         self._head: Head | None = None
         self._batches: list[PendingBatch] = []
         self._torn = 0
@@ -99,14 +100,14 @@ class _Judge:
     def judge_log(self) -> None:
         """The steps that need the folder and the key alone."""
         key = self._judge_key(self._step("key"))
-        hand_overs = self._step("hand_overs")
+        hand_overs, checkpoint = self._step("hand_overs"), self._step("checkpoint")
         if key is None:
-            hand_overs.skip("unreadable")
-        note = self._read_consistently()
-        if key is not None:
-            self._keys = follow(hand_overs, key, find_hand_overs(self._folder, self._batches))
-            self._judge_beside(self.report.steps[0], self._keys)
-        self._judge_checkpoint(self._step("checkpoint"), note)
+            for step in (hand_overs, checkpoint):
+                step.skip("unreadable")
+        else:
+            note = self._read_consistently()
+            self._keys = self._proved = follow(hand_overs, key, find_hand_overs(self._folder, self._batches))
+            self._judge_checkpoint(checkpoint, note, self._judge_beside(self.report.steps[0], self._keys))
         if self._keys is None or self._head is None:
             for name in _OF_THE_LOG:
                 self._step(name).skip("unreadable")
@@ -116,7 +117,7 @@ class _Judge:
         TreeJudge(self._view, self._head, self._chunks, self._own_heads()).judge(tree)
         if self._read_size() == self._head.size:
             look_for_strangers(tree, self._folder, self._view.end)
-        self._judge_hand_overs(hand_overs, self._keys)
+        self._judge_hand_overs(hand_overs)
         _gather(self._step("entries"), (chunk.leaves for chunk in self._chunks))
         self._judge_history(self._step("history"), self._keys)
         time = self._step("time")
@@ -159,28 +160,30 @@ class _Judge:
         self.report.origin = key.name
         return key
 
-    def _judge_beside(self, step: Step, keys: KeyChain) -> None:
+    def _judge_beside(self, step: Step, keys: KeyChain) -> Key | None:
         beside = self._folder / "log.pub"
         if not beside.exists():
-            return
+            return None
         try:
-            if read_key(beside.read_text("utf-8", "replace")) not in keys.keys:
-                step.fail(Flaw.KEY_MISMATCH, detail="log.pub holds another key")
+            key = read_key(beside.read_text("utf-8", "replace"))
         except (OSError, Unreadable) as wrong:
             step.fail(Flaw.KEY_MISMATCH, detail=f"log.pub: {wrong}")
+            return None
+        if key not in keys.keys:
+            step.fail(Flaw.KEY_MISMATCH, detail="log.pub holds another key")
+        return key
 
-    def _judge_hand_overs(self, step: Step, keys: KeyChain) -> None:
+    def _judge_hand_overs(self, step: Step) -> None:
         """Each hand-over is an entry like any other, and each such entry is a hand-over that holds."""
+        assert self._proved is not None
         logged = {index for chunk in self._chunks for index in chunk.hand_overs}
         named = {found.index for found in step.findings}
-        for index in sorted(logged.symmetric_difference(change for change in keys.changes if change < self._view.size)):
-            if index not in named:
-                step.fail(Flaw.HAND_OVER, index, "chain of keys and entries differ")
+        changes = {change for change in self._proved.changes if change < self._view.size}
+        for index in sorted(logged.symmetric_difference(changes) - named):
+            step.fail(Flaw.HAND_OVER, index, "chain of keys and entries differ")
 
-    def _judge_checkpoint(self, step: Step, note: bytes | None) -> None:
-        if self._keys is None:
-            step.skip("unreadable")
-            return
+    def _judge_checkpoint(self, step: Step, note: bytes | None, beside: Key | None) -> None:
+        assert self._keys is not None
         if note is None:
             if (self._folder / "tile" / "0").exists() or not self._batches:
                 step.fail(Flaw.CHECKPOINT_MISSING)
@@ -195,10 +198,24 @@ class _Judge:
             step.fail(Flaw.KEY_OUT_OF_TURN, detail=str(wrong))
         except WrongSignature as wrong:
             step.fail(Flaw.CHECKPOINT_SIGNATURE, detail=str(wrong))
+            self._go_on_with(beside, note)
         except Unreadable as wrong:
             step.fail(Flaw.CHECKPOINT_MALFORMED, detail=str(wrong))
-        else:
+        if self._head is not None:
             self.report.size, self.report.root = self._head.size, self._head.root.hex()
+
+    def _go_on_with(self, beside: Key | None, note: bytes) -> None:
+        """The log has failed; with the key beside it the other steps can still say where (say, a lost hand-over)."""
+        assert self._keys is not None
+        if beside is None or beside.name != self._keys.name or beside in self._keys.keys:
+            return
+        newest = max((head.size for head in self._own_heads()), default=0)
+        keys = KeyChain((*self._keys.keys, beside), (*self._keys.changes, newest))
+        try:
+            self._head = read_head(note, keys)
+        except Unreadable:
+            return
+        self._keys = keys
 
     def _read_consistently(self) -> bytes | None:
         """Checkpoint, append files and kept checkpoints as they were at one moment, though the log may be written."""

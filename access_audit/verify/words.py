@@ -38,7 +38,7 @@ NOTES: dict[str, tuple[str, str]] = {
     "unreadable": ("non vérifiable, à cause de ce qui précède", "cannot be verified because of the above"),
     "none_given": ("rien n'a été fourni", "none was given"),
     "none_there": ("le journal n'en contient pas", "the log has none"),
-    "hand_overs": ("{count} changements de clé suivis", "{count} hand-overs followed"),
+    "hand_overs": ("changements de clé suivis : {count}", "hand-overs followed: {count}"),
     "unpublished": ("aucune inscription n'est encore publiée", "nothing is published yet"),
     "checkpoints": ("{count} points de contrôle comparés", "{count} checkpoints compared"),
     "clock_steps": (

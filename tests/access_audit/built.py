@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 from collections.abc import Callable, Sequence
@@ -172,6 +173,11 @@ def rebuild(
     _write(folder / "tile" / "1" / f"000.p/{full}", b"".join(upper))
     note = old if key is None else key.sign(Checkpoint(ORIGIN, len(leaves), root(hashes)))
     (folder / "checkpoint").write_bytes(note)
+
+
+def read_root(note: bytes) -> bytes:
+    """The root that a checkpoint names."""
+    return base64.b64decode(note.split(b"\n")[2])
 
 
 def forge(leaf: bytes, **fields: object) -> bytes:

@@ -12,7 +12,6 @@ from access_audit.verify.__main__ import main as verify_alone
 from access_audit.verify.words import FLAWS, STEPS, VERDICTS, report_text
 from tests.access_audit import built
 from tests.access_audit.built import Built
-from tests.access_audit.test_tampers import payload_changed
 from vms.app.cli.main import main as vms
 
 
@@ -37,7 +36,8 @@ def test_verify_says_in_french_that_the_log_is_intact(log: Built, capsys: pytest
 
 def test_verify_names_what_was_changed(log: Built, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     copied = built.copy(log, tmp_path / "log")
-    payload_changed(copied.folder)
+    path = copied.folder / "payload" / "002"
+    path.write_bytes(path.read_bytes().replace(b"cam-505", b"cam-999"))
     code, text = run(capsys, "verify", "--folder", str(copied.folder))
     assert code == 8
     assert "à partir de l'inscription 515 : un contenu, ou le sel qui le scelle, a été modifié" in text
