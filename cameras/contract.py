@@ -36,16 +36,25 @@ class CameraView:
 
 
 @dataclass(frozen=True, slots=True)
-class RecordableCamera:
-    """A camera in service with all that a recorder needs; instants are UTC nanoseconds, the end excluded (LAW-01).
+class RecordableStream:
+    """One stream of a camera: `main` or `sub`, and an address that holds no credentials.
 
-    `streams` pairs a role (`main`, `sub`) with an address that holds no credentials.
+    `tls_pins` are the keys that the camera may show where the address is `rtsps://` (`vms.base.tls`).
     """
+
+    role: str
+    url: str
+    tls_pins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordableCamera:
+    """A camera in service with all that a recorder needs; instants are UTC nanoseconds, the end excluded (LAW-01)."""
 
     camera_id: str
     name: str
     commune: str
-    streams: tuple[tuple[str, str], ...]
+    streams: tuple[RecordableStream, ...]
     authorisation_reference: str
     starts_at_ns: int
     ends_at_ns: int

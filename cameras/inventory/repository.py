@@ -7,14 +7,14 @@ row in the history with who and why; passwords enter and leave sealed, and only 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
 from sqlalchemy import select
 
 from cameras.authorisation import Authorisation, AuthorisationKind
-from cameras.contract import CameraState, CameraView, RecordableCamera
+from cameras.contract import CameraState, CameraView, RecordableCamera, RecordableStream
 from cameras.credentials import CredentialVault
 from cameras.inventory.tables import AuthorisationRow, CameraChangeRow, CameraRow, CommuneRow, StreamRow
 from vms.base.clock import Clock
@@ -35,6 +35,7 @@ class StreamRecord:
     width: int
     height: int
     frame_rate: float
+    tls_pins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +118,26 @@ class Inventory:
             _describe(row, camera)
             row.sealed_password = self._vault.seal(camera.password, row.camera_id)
             await session.flush()
-            await _put_streams(session, row.camera_id, camera.streams)
+            for role, before, after in await _put_streams(session, row.camera_id, camera.streams):
+                session.add(self._change(row.camera_id, change, f"tls_pins {role}", before, after))
             return row.camera_id
+
+    async def set_pins(self, camera_id: str, pins: Mapping[str, Sequence[str]], change: Change) -> None:
+        """Keep the keys that a camera may show, by the role of the stream."""
+        async with self._database.writing() as session:
+            await _camera_row(session, camera_id)
+            for row in await session.all(select(StreamRow).where(StreamRow.camera_id == camera_id)):
+                if (wanted := pins.get(row.role)) is not None and list(wanted) != row.tls_pins:
+                    before, row.tls_pins = row.tls_pins, list(wanted)
+                    after = " ".join(wanted)
+                    session.add(self._change(camera_id, change, f"tls_pins {row.role}", " ".join(before), after))
+
+    async def streams(self, camera_id: str) -> list[RecordableStream]:
+        """The streams of a camera, whatever its state. Raises VmsError `camera.unknown`."""
+        async with self._database.reading() as session:
+            await _camera_row(session, camera_id)
+            rows = await session.all(select(StreamRow).where(StreamRow.camera_id == camera_id))
+        return [_recordable_stream(row) for row in rows]
 
     async def put_in_service(self, camera_id: str, authorisation_id: str, change: Change) -> None:
         """Put a camera in service. Raises VmsError `camera.not_authorised` while anything stands against it."""
@@ -267,7 +286,11 @@ async def _camera_row(session: ReadSession, camera_id: str) -> CameraRow:
     return row
 
 
-async def _put_streams(session: WriteSession, camera_id: str, streams: Sequence[StreamRecord]) -> None:
+async def _put_streams(
+    session: WriteSession, camera_id: str, streams: Sequence[StreamRecord]
+) -> list[tuple[str, str, str]]:
+    """Keep the streams of a camera; the role, and the pins before and after, of each whose pins changed."""
+    changed = []
     known = {row.role: row for row in await session.all(select(StreamRow).where(StreamRow.camera_id == camera_id))}
     for stream in streams:
         row = known.pop(stream.role, None)
@@ -276,8 +299,12 @@ async def _put_streams(session: WriteSession, camera_id: str, streams: Sequence[
             session.add(row)
         row.url, row.codec = stream.url, stream.codec
         row.width, row.height, row.frame_rate = stream.width, stream.height, stream.frame_rate
+        before, row.tls_pins = list(row.tls_pins or ()), list(stream.tls_pins)
+        if before != row.tls_pins:
+            changed.append((stream.role, " ".join(before), " ".join(row.tls_pins)))
     for row in known.values():
         await session.delete(row)
+    return changed
 
 
 async def _streams(session: ReadSession) -> dict[str, tuple[StreamRow, ...]]:
@@ -342,6 +369,10 @@ def _french_order(name: str) -> str:
     )
 
 
+def _recordable_stream(row: StreamRow) -> RecordableStream:
+    return RecordableStream(row.role, row.url, tuple(row.tls_pins))
+
+
 def _recordable(
     camera: CameraRow, authorisation: AuthorisationRow, streams: Sequence[StreamRow], password: str
 ) -> RecordableCamera:
@@ -349,7 +380,7 @@ def _recordable(
         camera_id=camera.camera_id,
         name=camera.name,
         commune=camera.commune,
-        streams=tuple((stream.role, stream.url) for stream in streams),
+        streams=tuple(map(_recordable_stream, streams)),
         authorisation_reference=authorisation.reference,
         starts_at_ns=authorisation.starts_at_ns,
         ends_at_ns=authorisation.ends_at_ns,

@@ -71,7 +71,7 @@ class CameraRow(Table):
 
 
 class StreamRow(Table):
-    """One stream of a camera, as the camera described it at onboarding."""
+    """One stream of a camera, as the camera described it at onboarding, with the keys it may show (`vms.base.tls`)."""
 
     __tablename__ = "camera_stream"
 
@@ -82,6 +82,7 @@ class StreamRow(Table):
     width: Mapped[int] = mapped_column(default=0)
     height: Mapped[int] = mapped_column(default=0)
     frame_rate: Mapped[float] = mapped_column(default=0.0)
+    tls_pins: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
 
 
 class CameraChangeRow(Table):

@@ -5,13 +5,14 @@ Nothing here shows an image (LAW-57). The entry in the access log is durable bef
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 import structlog
 
 from access_audit.events import AccessEvent, Author, EventKind, Reason
 from cameras.inventory.repository import CameraRecord, Change, Inventory, StreamRecord
+from cameras.onboarding.pins import pins_for, spoken
 from cameras.onvif.device import DeviceStream, open_device
 from vms.base.clock import Clock
 from vms.base.errors import ErrorKind, VmsError
@@ -70,13 +71,15 @@ class Onboarder:
     async def onboard(self, access: CameraAccess, placement: Placement) -> Onboarded:
         """Onboard one camera; the same device again is an update.
 
-        Raises VmsError of kind camera when it cannot be reached, refuses the account, does not speak ONVIF, or offers
-        no stream that can be recorded.
+        Raises VmsError of kind camera when it cannot be reached, refuses the account, does not speak ONVIF, offers
+        no stream that can be recorded, or shows another key than the recorded one.
         """
         async with open_device(access.service_url, access.username, access.password) as device:
             identity = await device.identity()
             main, sub = choose_streams(await device.streams(), access.service_url)
             offset_s = device.clock_offset_s
+        chosen = {role: stream for role, stream in (("main", main), ("sub", sub)) if stream is not None}
+        pins = await self._pins(identity.hardware_id, chosen)
         authorisation = await self._inventory.authorisation_of_commune(placement.commune)
         await self._record(
             AccessEvent(
@@ -103,7 +106,7 @@ class Onboarder:
                 service_url=access.service_url,
                 username=access.username,
                 password=access.password,
-                streams=tuple(_record_of(role, stream) for role, stream in (("main", main), ("sub", sub)) if stream),
+                streams=tuple(_record_of(role, stream, pins.get(role, ())) for role, stream in chosen.items()),
                 site=placement.site,
                 latitude=placement.latitude,
                 longitude=placement.longitude,
@@ -131,9 +134,16 @@ class Onboarder:
             identity.hardware_id,
             in_service=not obstacle,
             obstacle=obstacle,
-            streams=tuple(stream for stream in (main, sub) if stream),
-            warnings=_warnings(offset_s, sub),
+            streams=tuple(chosen.values()),
+            warnings=(*_warnings(offset_s, sub), *_told_pins(pins)),
         )
+
+    async def _pins(self, hardware_id: str, streams: Mapping[str, DeviceStream]) -> dict[str, tuple[str, ...]]:
+        """The keys of encrypted streams: those on record, or the first ones that the camera shows."""
+        camera_id = (await self._inventory.hardware_ids()).get(hardware_id)
+        kept = await self._inventory.streams(camera_id) if camera_id is not None else []
+        known = {stream.role: stream.tls_pins for stream in kept}
+        return await pins_for({role: stream.url for role, stream in streams.items()}, known)
 
 
 def choose_streams(streams: list[DeviceStream], service_url: str) -> tuple[DeviceStream, DeviceStream | None]:
@@ -155,8 +165,15 @@ def choose_streams(streams: list[DeviceStream], service_url: str) -> tuple[Devic
     return main, min(smaller, key=lambda stream: stream.pixels, default=None)
 
 
-def _record_of(role: str, stream: DeviceStream) -> StreamRecord:
-    return StreamRecord(role, stream.url, stream.codec, stream.width, stream.height, stream.frame_rate)
+def _record_of(role: str, stream: DeviceStream, pins: tuple[str, ...]) -> StreamRecord:
+    return StreamRecord(role, stream.url, stream.codec, stream.width, stream.height, stream.frame_rate, pins)
+
+
+def _told_pins(pins: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    shown = dict.fromkeys(pin for kept in pins.values() for pin in kept)
+    return tuple(
+        f"liaison chiffrée, empreinte retenue {spoken(pin)} : comparez-la à celle qu'affiche la caméra" for pin in shown
+    )
 
 
 def _warnings(offset_s: float, sub: DeviceStream | None) -> tuple[str, ...]:

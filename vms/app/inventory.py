@@ -31,7 +31,9 @@ def assignment_of(camera: RecordableCamera) -> CameraAssignment:
         camera_id=camera.camera_id,
         name=camera.name,
         commune=camera.commune,
-        streams=tuple(StreamAddress(StreamRole(role), url) for role, url in camera.streams),
+        streams=tuple(
+            StreamAddress(StreamRole(stream.role), stream.url, tls_pins=stream.tls_pins) for stream in camera.streams
+        ),
         authorisation=RecordingAuthorisation(
             reference=camera.authorisation_reference,
             starts_at_ns=camera.starts_at_ns,

@@ -92,7 +92,7 @@ async def test_a_camera_is_onboarded_and_put_in_service(inventory: Inventory):
     assert view is not None
     assert (view.state, view.commune_name, view.has_sub) == (CameraState.IN_SERVICE, "Évreux", True)
     recordable = (await inventory.recordable())[0]
-    assert dict(recordable.streams)["main"] == main_url
+    assert {stream.role: stream.url for stream in recordable.streams}["main"] == main_url
     assert (recordable.username, recordable.password, recordable.retention_days) == (USERNAME, PASSWORD, 15)
     assert PASSWORD not in repr(recordable)
 
@@ -179,5 +179,5 @@ async def test_an_address_that_a_camera_claims_is_put_where_it_answered(inventor
     async with simulated_camera(faults=[Fault.WRONG_XADDR]) as camera:
         access = CameraAccess(camera.device_url, USERNAME, PASSWORD)
         await _onboarder(inventory, Journal(inventory)).onboard(access, PLACEMENT)
-    urls = [url for _, url in (await inventory.recordable())[0].streams]
+    urls = [stream.url for stream in (await inventory.recordable())[0].streams]
     assert all(url.startswith("rtsp://127.0.0.1:") for url in urls)

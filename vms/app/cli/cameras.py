@@ -113,6 +113,30 @@ def onboard(
         console.print(f"  [red]Pas encore en service[/red] : {done.obstacle}")
 
 
+@app.command()
+def trust(
+    camera_id: Annotated[str, typer.Argument(help="Identifiant de la caméra.")],
+    installer: Annotated[str, typer.Option(help="Votre identifiant de personne habilitée.", prompt="Installateur")],
+    replace: Annotated[bool, typer.Option("--replace", help="Oublie les empreintes précédentes.")] = False,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Accepte le certificat que la caméra présente maintenant pour ses flux chiffrés.
+
+    Sans --replace, l'empreinte précédente reste acceptée, le temps d'un renouvellement.
+    """
+    from cameras.onboarding.pins import spoken
+
+    configure_logging("cameras", level="error", as_json=False)
+    pins = _run(_trust(installation(config, data), installer, camera_id, replace=replace))
+    if as_json:
+        _print_json({"camera_id": camera_id, "pins": pins})
+        return
+    for pin in pins:
+        Console().print(f"Empreinte acceptée : {spoken(pin)}", soft_wrap=True)
+
+
 @app.command("list")
 def list_cameras(
     commune: Annotated[str, typer.Option(help="Seulement cette commune (code INSEE).")] = "",
@@ -175,6 +199,23 @@ async def _onboard(folder: DataFolder, installer: str, access: Any, placement: A
         async with open_inventory(folder) as (inventory, _):
             author = Author(installer, installer, "installer")
             return await Onboarder(inventory, audit.record, author, SystemClock()).onboard(access, placement)
+    finally:
+        await audit.close()
+
+
+async def _trust(folder: DataFolder, installer: str, camera_id: str, *, replace: bool) -> tuple[str, ...]:
+    from access_audit.client import AuditClient
+    from access_audit.events import Author
+    from cameras.onboarding.pins import trust_presented
+    from vms.app.inventory import open_inventory
+    from vms.app.layout import read_audit_key
+    from vms.base.clock import SystemClock
+
+    audit = AuditClient(folder.audit_socket, read_audit_key(folder.audit_public_key))
+    try:
+        async with open_inventory(folder) as (inventory, _):
+            author = Author(installer, installer, "installer")
+            return await trust_presented(inventory, audit.record, author, SystemClock(), camera_id, replace=replace)
     finally:
         await audit.close()
 
