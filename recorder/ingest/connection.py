@@ -27,7 +27,8 @@ from recorder.ingest.channel import MAX_UNSENT_BYTES, Channel, PlainChannel, ope
 from recorder.ingest.session import Phase, RedirectedError, RtspSession, VideoTrack
 from vms.media.access_unit import Codec
 from vms.media.depacketise import Batch, StreamDemuxer
-from vms.media.errors import MediaError
+from vms.media.errors import MediaError, MediaErrorCode
+from vms.media.reception import Reception
 from vms.media.rtcp import build_receiver_report
 from vms.media.rtsp import InterleavedFrame, RtspParser
 
@@ -86,8 +87,7 @@ class StreamConnection:
         )
         self._early = early
         self._unsent = b""
-        report = build_receiver_report(_OUR_SSRC)
-        self._receiver_report = InterleavedFrame(track.rtcp_channel, report).encode()
+        self._reception = Reception()
 
     def fileno(self) -> int:
         """The descriptor that becomes readable."""
@@ -125,7 +125,8 @@ class StreamConnection:
         try:
             batch = self._demuxer.feed(data)
         except MediaError as wrong:
-            raise IngestError(Cause.PROTOCOL, str(wrong)) from None
+            raise _refused(wrong) from None
+        self._reception.count(batch.packets, batch.lost_packets, self._demuxer.next_sequence)
         for message in batch.rtsp:
             try:
                 answer = self._session.receive(message)
@@ -145,7 +146,9 @@ class StreamConnection:
 
     def keep_alive(self) -> None:
         """Tell the camera that we are there, in RTSP and in RTCP."""
-        self._send(self._session.keep_alive() + self._receiver_report)
+        source = self._demuxer.source
+        report = build_receiver_report(_OUR_SSRC, (self._reception.block(source),) if source >= 0 else ())
+        self._send(self._session.keep_alive() + InterleavedFrame(self.track.rtcp_channel, report).encode())
 
     def close(self) -> None:
         """Say goodbye, if that costs no waiting, and close."""
@@ -203,6 +206,10 @@ def _redirected(asked: Endpoint, url: str) -> Endpoint:
     if asked.secure and not endpoint.secure:
         raise IngestError(Cause.REDIRECTED, "the camera redirects from TLS to the clear")
     return endpoint
+
+
+def _refused(wrong: MediaError) -> IngestError:
+    return IngestError(Cause.FLOOD if wrong.code is MediaErrorCode.FLOOD else Cause.PROTOCOL, str(wrong))
 
 
 def _lost(broken: OSError) -> IngestError:
@@ -290,7 +297,7 @@ async def _negotiate(sock: socket.socket, session: RtspSession, tls_pins: Collec
                     assert session.track is not None, "PLAY comes after SETUP"
                     return StreamConnection(channel, session, session.track, bytes(early) + parser.take_rest())
     except MediaError as wrong:
-        raise IngestError(Cause.PROTOCOL, str(wrong)) from None
+        raise _refused(wrong) from None
     except ssl.SSLError as broken:
         raise _lost(broken) from None
     except OSError as broken:

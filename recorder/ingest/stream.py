@@ -22,6 +22,7 @@ from recorder.hub.hub import StreamHub
 from recorder.ingest.budget import ConnectionBudget
 from recorder.ingest.causes import Cause, IngestError
 from recorder.ingest.connection import open_stream
+from recorder.ingest.flood import FloodGate
 from recorder.ingest.foreign import open_foreign
 from recorder.ingest.pace import SLOTS, Turn, Wheel
 from recorder.ingest.source import PlayingStream, StreamOpener
@@ -52,13 +53,13 @@ class StreamSource:
     username: str = ""
     password: str = field(default="", repr=False)
     transport: StreamTransport = StreamTransport.TCP
-
     tls_pins: tuple[str, ...] = ()
 
     @property
     def is_secure(self) -> bool:
         """Whether it comes over TLS: then never through the reader, which compares no pin."""
         return self.url.lower().startswith("rtsps:")
+
 
 @dataclass(slots=True)
 class StreamCounters:
@@ -115,6 +116,7 @@ class StreamIngest:
         foreign = self._open_foreign if has_reader else None
         self._opener = StreamOpener(source.transport, self._open_native, foreign, self._names())
         self._turn = Turn()
+        self._flood = FloodGate(0)
         self._lost: asyncio.Future[None] | None = None
         self._on_arrival = False
         self._settled_ns = 0
@@ -202,6 +204,7 @@ class StreamIngest:
         self._last_unit_ns = now_ns
         self._keep_alive_ns = now_ns + round(connection.keep_alive_s * NS_PER_SECOND)
         self._turn = Turn()
+        self._flood = FloodGate(now_ns)
         self._connection = connection
         self._lost = asyncio.get_running_loop().create_future()
         self.timeline.restart()
@@ -235,6 +238,8 @@ class StreamIngest:
         count, batch = connection.read(self._machinery.buffer)
         if batch is not None:
             self._take(count, batch)
+            frames = batch.packets + batch.ignored_packets + len(batch.sender_reports) + len(batch.rtsp)
+            self._flood.pass_through(self._clock.monotonic_ns(), count, frames, len(batch.access_units))
             if batch.bye:
                 raise IngestError(Cause.CLOSED_BY_CAMERA, "the camera says goodbye")
         return count

@@ -202,9 +202,7 @@ class StreamDemuxer:
             else:
                 self._payload(view[position + 16 : after], batch)
             if bits == marked_bits:
-                self.source = ssrc
-                if assembly.marker_is_trusted:
-                    self._emit(batch)
+                self._marked(ssrc, batch)
             position = after
         self._sequence = sequence
         batch.packets += packets
@@ -292,8 +290,8 @@ class StreamDemuxer:
             self._new_timestamp(timestamp, batch)
             self._assembly.damaged = self._assembly.damaged or lost
         self._payload(frame[start:stop], batch)
-        if frame[1] & _MARKER and self._assembly.marker_is_trusted:
-            self._emit(batch)
+        if frame[1] & _MARKER:
+            self._marked(int.from_bytes(frame[8:12], "big"), batch)
 
     def _between_frames(self, buffer: bytes, position: int, batch: Batch) -> int:
         """An RTSP message, or bytes that are neither message nor frame and are passed over within bounds."""
@@ -376,6 +374,12 @@ class StreamDemuxer:
             assembly.timestamp = timestamp
         else:
             assembly.timestamp = max(0, unwrap_timestamp(assembly.timestamp, timestamp))
+
+    def _marked(self, source: int, batch: Batch) -> None:
+        """The marker says that the picture ends here."""
+        self.source = source
+        if self._assembly.marker_is_trusted:
+            self._emit(batch)
 
     def _emit(self, batch: Batch) -> None:
         if self._fu_place >= 0:

@@ -1,4 +1,4 @@
-"""Whether parameter sets, of whatever origin, can be those of a camera: read and bounded before anything trusts them."""
+"""Whether parameter sets, of whatever origin, can be those of a camera: read before anything trusts them."""
 
 from __future__ import annotations
 

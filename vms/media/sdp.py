@@ -18,6 +18,7 @@ from typing import Final
 from vms.media import h264, h265
 from vms.media.access_unit import Codec, ParameterSets
 from vms.media.errors import MediaError, MediaErrorCode
+from vms.media.parameter_sets import check_parameters
 
 MAX_SDP_BYTES: Final = 64 * 1024
 MAX_TRACKS: Final = 16
@@ -49,7 +50,7 @@ class Track:
 
     @property
     def parameters(self) -> ParameterSets | None:
-        """The parameter sets of the offer when they are complete, else None."""
+        """The parameter sets of the offer when they are complete and make sense, else None."""
         codec = self.codec
         if codec is Codec.H264:
             kinds = [(h264.nal_type(nal[0]), nal) for nal in self.parameter_sets]
@@ -235,7 +236,12 @@ def _complete(
     pps = tuple(nal for kind, nal in kinds if kind == wanted[2])
     if not sps or not pps or (wanted[0] is not None and not vps):
         return None
-    return ParameterSets(codec, vps, sps, pps)
+    found = ParameterSets(codec, vps, sps, pps)
+    try:
+        check_parameters(found)
+    except MediaError:
+        return None  # the stream may bring better ones
+    return found
 
 
 def _number(text: str) -> int:
