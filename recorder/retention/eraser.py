@@ -1,99 +1,208 @@
 """Continuous erasure, in small steps, beside recording and without anybody's help (LAW-06).
 
-Each round looks at every camera of the store, those of earlier assignments included. A step erases a few segments and
-lets recording go on; a disk that refuses is tried again in the next round. What was erased is told by camera and hour,
-with a digest over the digests, so that a certificate of destruction can name it (LAW-09).
+Rules
+1. A round looks at every camera of the store, those of earlier assignments included. A step erases a few segments and
+   lets recording go on; a disk that refuses is tried again in the next round.
+2. What a hold touches is looked at group by group: what is held stays, the rest goes at the end of its days (LAW-10). A
+   segment that cannot be read stays whole for as long as a hold touches it.
+3. A disk that fills up, order (LAW-08): first what is over its days. Then, where the settings say so, the oldest images
+   before their days are over, as long as they are above their camera's minimum. Then nothing: recording stops. What is
+   held is never erased.
+4. While the clock is in doubt nothing is erased at all.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import structlog
 
-from recorder.retention.purgeable import purgeable, retention_ns
+from recorder.contract.hold import Hold
+from recorder.retention.custody import Custody
+from recorder.retention.purgeable import (
+    Purgeable,
+    Trimmable,
+    purgeable,
+    purgeable_early,
+    reduced,
+    retention_ns,
+)
+from recorder.store.closing import finish_erasing
+from recorder.store.erasures import minimum_days
+from recorder.store.queries import first_recorded
 from recorder.store.segment import StoredSegment
 from recorder.store.store import SegmentStore
-from vms.base.clock import NS_PER_SECOND, Clock
+from vms.base.clock import Clock
 from vms.base.errors import VmsError
 
 log = structlog.get_logger(__name__)
 
 ROUND_S: Final = 20.0
+ROOM_CHECK_S: Final = 5.0
 STEP_SEGMENTS: Final = 32
+EARLY_STEP_SEGMENTS: Final = 8
 STEP_PAUSE_S: Final = 0.05
-HOUR_NS: Final = 3_600 * NS_PER_SECOND
+_CHECKS_AHEAD: Final = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Erased:
-    """What was erased of one camera and one hour: the range of its images, how much, and a digest over the digests."""
-
-    camera_id: str
-    start_ns: int
-    end_ns: int
-    segments: int
-    size_bytes: int
-    digest: str
+def free_bytes(folder: Path) -> int:
+    """What a disk still takes, as its file system counts. Blocks; raises OSError."""
+    status = os.statvfs(folder)
+    return status.f_bavail * status.f_frsize
 
 
 class Eraser:
-    """Erases from one store. `tell` hears of what is gone, after it is gone; it must not block."""
+    """Erases from one store.
 
-    def __init__(self, store: SegmentStore, clock: Clock, tell: Callable[[Erased], None]) -> None:
+    `trusted` says whether the clock may be believed; `early` whether a full disk may take the oldest images.
+    """
+
+    def __init__(
+        self,
+        store: SegmentStore,
+        clock: Clock,
+        *,
+        trusted: Callable[[], bool] = lambda: True,
+        early: bool = False,
+        free: Callable[[Path], int] = free_bytes,
+    ) -> None:
         self._store = store
+        self._custody = Custody(store)
         self._clock = clock
-        self._tell = tell
+        self._trusted = trusted
+        self._early = early
+        self._free = free
+        self._last_free_bytes: int | None = None
+        self._settled: dict[str, tuple[frozenset[str], set[str]]] = {}
+        """Of each camera: the holds that counted, and the segments that they were found to keep as they are."""
 
     async def run(self) -> None:
         """Erase for ever."""
         while True:
             await self.erase_expired()
-            await self._clock.sleep(ROUND_S)
+            for _ in range(round(ROUND_S / ROOM_CHECK_S)):
+                await self._clock.sleep(ROOM_CHECK_S)
+                await self.make_room()
 
     async def erase_expired(self) -> int:
-        """One round; the number of segments erased."""
+        """One round; the number of segments erased, those that were cut included."""
+        if not self._trusted():
+            return 0
         erased = 0
-        for camera_id, days in (await self._store.retentions()).items():
+        try:
+            folder, index = self._store.settings.folder, self._store.index
+            await self._store.change(lambda: finish_erasing(folder, index))
+            retentions = await self._store.retentions()
+        except VmsError as refused:
+            log.error(
+                "erasure failed, and is tried again", folder=str(self._store.settings.folder), detail=str(refused)
+            )
+            return 0
+        for camera_id, days in retentions.items():
             try:
                 erased += await self._erase_camera(camera_id, days)
             except VmsError as refused:
                 log.error("erasure failed, and is tried again", camera_id=camera_id, detail=refused.detail)
         return erased
 
-    async def _erase_camera(self, camera_id: str, days: int | None) -> int:
-        erased = 0
-        while True:
-            now = self._clock.utc_ns()
-            oldest = await self._store.expired(camera_id, now - retention_ns(days) + 1, STEP_SEGMENTS)
-            expired = purgeable(camera_id, oldest, days, now)
-            if expired is None:
-                if erased:
-                    await self._store.forget_gaps(camera_id, now - retention_ns(days))
-                return erased
-            await self._store.remove(expired)
-            erased += len(expired.segments)
-            for hour in _by_hour(expired.segments):
-                self._tell(_told(camera_id, hour))
+    async def make_room(self) -> int:
+        """Erase the oldest images early while the disk is about to fill, where that is allowed; how many segments."""
+        if not self._early or not self._trusted():
+            return 0
+        try:
+            if await self._lacks_room():
+                return await self.erase_expired() + await self._erase_early()
+        except (OSError, VmsError) as refused:
+            log.error("no room could be made", folder=str(self._store.settings.folder), error=repr(refused))
+        return 0
+
+    async def _lacks_room(self) -> bool:
+        """Whether the space will be gone before a few more looks at the pace since the last one."""
+        free = await asyncio.to_thread(self._free, self._store.settings.folder)
+        pace = max(0, (self._last_free_bytes or free) - free)
+        self._last_free_bytes = free
+        return free < self._wanted_bytes + pace * _CHECKS_AHEAD
+
+    @property
+    def _wanted_bytes(self) -> int:
+        minimum = self._store.settings.min_free_bytes
+        return minimum + minimum // 2
+
+    async def _erase_early(self) -> int:
+        erased = after = 0
+        minimums = await self._store.ask(minimum_days)
+        while await asyncio.to_thread(self._free, self._store.settings.folder) < self._wanted_bytes:
+            now_ns = self._clock.utc_ns()
+            seen = after
+            oldest = await self._store.ask(
+                lambda index: first_recorded(index, EARLY_STEP_SEGMENTS, seen, now_ns)  # noqa: B023 - asked at once
+            )
+            if not oldest:
+                log.error("disk full, and nothing may be erased before its days are over", erased=erased)
+                break
+            after = oldest[-1][0]
+            holds = await self._custody.holds()
+            for early in purgeable_early([segment for _, segment in oldest], minimums, now_ns, holds):
+                await self._store.remove(early)
+                erased += len(early.segments)
             await self._clock.sleep(STEP_PAUSE_S)
+        if erased:
+            log.warning("disk full: images erased before their days were over", segments=erased)
+        return erased
 
+    async def _erase_camera(self, camera_id: str, days: int | None) -> int:
+        erased = after_ns = 0
+        while self._trusted():
+            now_ns = self._clock.utc_ns()
+            before_ns = now_ns - retention_ns(days)
+            oldest = await self._store.expired(camera_id, before_ns + 1, STEP_SEGMENTS, after_ns)
+            if not oldest:
+                break
+            holds = await self._custody.holds(camera_id)
+            expired = purgeable(camera_id, oldest, days, now_ns, holds)
+            if expired is not None:
+                await self._store.remove(expired)
+                erased += len(expired.segments)
+            gone = set(expired.segments) if expired is not None else set()
+            for segment in oldest:
+                if segment not in gone:
+                    erased += await self._reduce(segment, days, holds)
+            after_ns = oldest[-1].start_ns
+            await self._clock.sleep(STEP_PAUSE_S)
+        if erased:
+            await self._forget_gaps(camera_id, days)
+        return erased
 
-def _by_hour(segments: Sequence[StoredSegment]) -> list[list[StoredSegment]]:
-    hours: dict[int, list[StoredSegment]] = {}
-    for segment in segments:
-        hours.setdefault(segment.start_ns // HOUR_NS, []).append(segment)
-    return list(hours.values())
+    async def _reduce(self, segment: StoredSegment, days: int | None, holds: tuple[Hold, ...]) -> int:
+        """Take from a segment what no hold keeps; 1 when something went."""
+        now_ns = self._clock.utc_ns()
+        counting = frozenset(hold.hold_id for hold in holds if hold.in_force(now_ns))
+        known, settled = self._settled.get(segment.camera_id, (frozenset(), set()))
+        if known != counting:
+            known, settled = self._settled[segment.camera_id] = counting, set()
+        if segment.segment_id in settled:
+            return 0
+        try:
+            decision = reduced(segment, await self._custody.groups(segment), days, now_ns, holds)
+            match decision:
+                case Purgeable():
+                    await self._store.remove(decision)
+                case Trimmable():
+                    settled |= {part.segment_id for part in await self._custody.trim(decision)}
+                case None:
+                    settled.add(segment.segment_id)
+        except VmsError as refused:
+            log.error("held segment stays whole for now", segment_id=segment.segment_id, detail=refused.detail)
+            return 0
+        return int(decision is not None)
 
-
-def _told(camera_id: str, segments: Sequence[StoredSegment]) -> Erased:
-    return Erased(
-        camera_id=camera_id,
-        start_ns=segments[0].start_ns,
-        end_ns=max(segment.end_ns for segment in segments),
-        segments=len(segments),
-        size_bytes=sum(segment.size_bytes for segment in segments),
-        digest=hashlib.sha256(b"".join(segment.digest for segment in segments)).hexdigest(),
-    )
+    async def _forget_gaps(self, camera_id: str, days: int | None) -> None:
+        """Drop the gaps that explain images that nobody may have any more; those about held ones stay."""
+        now_ns = self._clock.utc_ns()
+        holds = await self._custody.holds(camera_id)
+        starts = [hold.start_ns for hold in holds if hold.in_force(now_ns)]
+        await self._store.forget_gaps(camera_id, min([now_ns - retention_ns(days), *starts]))

@@ -1,4 +1,4 @@
-"""Judging a store from outside: S1 and S2 of `closing`, and the chain of digests, without changing anything.
+"""Judging a store from outside: S1 and S2 of `closing`, S3 of `holds`, and the chain of digests. Changes nothing.
 
 Findings
 - `missing_file`     a row whose file is not there (S1)
@@ -6,16 +6,19 @@ Findings
 - `wrong_digest`     a file whose content is not what was recorded (S1, LAW-40)
 - `unknown_file`     a file under `media/` without row, garbage row or note (S2)
 - `broken_chain`     a segment that names the digest of none before it: one is missing
+- `missing_held`     less of a hold's range is recorded than when it was placed (S3, LAW-10)
 - `unreadable`       a file that is no segment, or has no whole fragment
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from recorder.contract.hold import Hold
+from recorder.store.holds import holds_of, promised, recorded_ns
 from recorder.store.queries import all_segments, garbage, open_segments
 from recorder.store.salvage import describe, digest_of
 from recorder.store.schema import INDEX_NAME, connect_to_read
@@ -46,10 +49,12 @@ def _unheard(_done: int, _total: int) -> None:
     return
 
 
-def examine(folder: Path, *, content: bool = True, progress: Callable[[int, int], None] = _unheard) -> Examination:
+def examine(
+    folder: Path, *, content: bool = True, progress: Callable[[int, int], None] = _unheard, utc_ns: int = 0
+) -> Examination:
     """Examine a store, running or not. With `content`, every file is read and its digest compared.
 
-    `progress` hears of (segments done, all segments). Raises VmsError when there is no index that can be read.
+    Holds that are over at `utc_ns` are not judged; at 0 all are. `progress` hears of (segments done, all segments). Raises VmsError when there is no index that can be read.
     """
     try:
         index = connect_to_read(folder / INDEX_NAME)
@@ -58,6 +63,8 @@ def examine(folder: Path, *, content: bool = True, progress: Callable[[int, int]
             counted = {one.file for one in segments}
             counted |= {media_file(camera, start, name) for name, camera, start in garbage(index)}
             noted = {media_file(one.camera_id, one.start_ns, one.segment_id) for one in open_segments(index)}
+            holds = holds_of(index)
+            unkept = list(_examine_holds(index, [hold for hold in holds if hold.in_force(utc_ns)]))
         finally:
             index.close()
     except sqlite3.Error as broken:
@@ -68,11 +75,11 @@ def examine(folder: Path, *, content: bool = True, progress: Callable[[int, int]
             hint="Redémarrez l’enregistreur : il met l’index de côté et le reconstruit depuis les segments.",
             detail=repr(broken),
         ) from None
-    findings: list[Finding] = []
+    findings: list[Finding] = unkept
     for done, segment in enumerate(segments, 1):
         findings += _examine_segment(folder, segment, content=content)
         progress(done, len(segments))
-    findings += _examine_chain(segments)
+    findings += _examine_chain(segments, holds)
     for path in sorted((folder / MEDIA_FOLDER).rglob("*.mp4")):
         name = path.relative_to(folder).as_posix()
         if name not in counted and name not in noted:
@@ -98,14 +105,34 @@ def _examine_segment(folder: Path, segment: StoredSegment, *, content: bool) -> 
         yield Finding("unreadable", segment.file, repr(refused))
 
 
-def _examine_chain(segments: list[StoredSegment]) -> Iterator[Finding]:
+def _examine_holds(index: sqlite3.Connection, holds: list[Hold]) -> Iterator[Finding]:
+    promises = promised(index)
+    for hold in holds:
+        missing_ns = promises[hold.hold_id] - recorded_ns(index, hold.camera_id, hold.start_ns, hold.end_ns)
+        if missing_ns > 0:
+            yield Finding("missing_held", "", f"{missing_ns / 1e9:.3f} s of {hold.hold_id}, {hold.camera_id}")
+
+
+def _examine_chain(segments: list[StoredSegment], holds: Sequence[Hold]) -> Iterator[Finding]:
     """Each segment names the digest of one before it, but for the oldest, whose predecessor is erased.
 
-    Two may name the same one: what a refusing disk left open is closed at the next start, beside its successor.
+    Two may name the same one: what a refusing disk left open is closed at the next start, beside its successor. What
+    comes after held images may name one that is erased, as those outlive their neighbours.
     """
     known: dict[str, set[bytes]] = {}
+    after_held: set[str] = set()
     for segment in sorted(segments, key=lambda one: one.start_ns):
         digests = known.setdefault(segment.camera_id, {segment.previous_digest, NO_DIGEST})
-        if segment.previous_digest not in digests:
+        if segment.previous_digest not in digests and segment.camera_id not in after_held:
             yield Finding("broken_chain", segment.file)
         digests.add(segment.chained_digest)
+        after_held.discard(segment.camera_id)
+        if segment.chain_digest is not None or _is_held(segment, holds):
+            after_held.add(segment.camera_id)
+
+
+def _is_held(segment: StoredSegment, holds: Sequence[Hold]) -> bool:
+    return any(
+        hold.camera_id == segment.camera_id and hold.start_ns < segment.end_ns and segment.start_ns < hold.end_ns
+        for hold in holds
+    )

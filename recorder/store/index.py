@@ -6,10 +6,12 @@ sqlite3.Error; whoever calls it leaves the files in a state that starting the st
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import astuple
 from pathlib import Path
 
+from recorder.contract.hold import Hold
 from recorder.contract.timeline import GapCause
 from recorder.store.ledger import OpenGap, ends, opens
 from recorder.store.schema import INDEX_NAME, connect_to_write, packed_id
@@ -63,18 +65,62 @@ class Index:
         with self._transaction():
             self.connection.execute("DELETE FROM open_segment WHERE id = ?", (packed_id(segment_id),))
 
-    def discard(self, segments: Sequence[StoredSegment]) -> None:
-        """Turn rows into garbage: from now on nobody finds these segments, and their files must go."""
+    def discard(self, segments: Sequence[StoredSegment], cause: str = "retention") -> None:
+        """Turn rows into garbage: from now on nobody finds these segments, and their files must go.
+
+        What is erased, and by which cause, is kept until it was told (see `erasures`).
+        """
         with self._transaction():
             for segment in segments:
-                packed, camera = packed_id(segment.segment_id), self._camera(segment.camera_id)
+                self._discard(segment, cause, segment.size_bytes)
+
+    def condemn(self, segments: Sequence[StoredSegment]) -> None:
+        """Note files that are about to get their final names as garbage: until `exchange` they count for nothing."""
+        with self._transaction():
+            for segment in segments:
                 self.connection.execute(
-                    "INSERT OR IGNORE INTO garbage VALUES (?, ?, ?)", (packed, camera, segment.start_ns)
+                    "INSERT OR IGNORE INTO garbage VALUES (?, ?, ?)",
+                    (packed_id(segment.segment_id), self._camera(segment.camera_id), segment.start_ns),
                 )
-                self.connection.execute(
-                    "DELETE FROM segment WHERE camera = ? AND start_ns = ? AND id = ?",
-                    (camera, segment.start_ns, packed),
-                )
+
+    def exchange(self, whole: StoredSegment, parts: Sequence[StoredSegment], cause: str) -> None:
+        """Give the condemned parts of a segment their rows and turn its own into garbage, in one step."""
+        with self._transaction():
+            self._discard(whole, cause, whole.size_bytes - sum(part.size_bytes for part in parts))
+            for part in parts:
+                self.connection.execute("DELETE FROM garbage WHERE id = ?", (packed_id(part.segment_id),))
+                self._insert(part)
+
+    def place_hold(self, hold: Hold, recorded_ns: int) -> None:
+        """Keep a hold; one that is there already stays as it is. See `holds`."""
+        with self._transaction():
+            self.connection.execute(
+                """INSERT INTO hold VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                   ON CONFLICT (id) DO UPDATE SET recorded_ns = max(recorded_ns, excluded.recorded_ns)""",
+                (*astuple(hold), recorded_ns),
+            )
+
+    def forget_holds(self, hold_ids: Collection[str]) -> None:
+        """Let go of holds."""
+        with self._transaction():
+            self.connection.executemany("DELETE FROM hold WHERE id = ?", [(hold_id,) for hold_id in hold_ids])
+
+    def mark_told(self, camera_id: str, start_ns: int, end_ns: int, *, forget: bool) -> None:
+        """What was erased of a camera between two starts has been told; `forget` it when nothing of it is left."""
+        change = "DELETE FROM erased" if forget else "UPDATE erased SET told = 1"
+        with self._transaction():
+            self.connection.execute(
+                f"{change} WHERE camera = ? AND start_ns >= ? AND start_ns < ?",
+                (self._camera(camera_id), start_ns, end_ns),
+            )
+
+    def describe_camera(self, camera_id: str, minimum_days: int, commune: str) -> None:
+        """Keep what erasure must know of a camera once it is assigned no more."""
+        with self._transaction():
+            self.connection.execute(
+                "UPDATE camera SET minimum_days = ?, commune = ? WHERE number = ?",
+                (minimum_days, commune, self._camera(camera_id)),
+            )
 
     def forget_garbage(self, segment_ids: Sequence[str]) -> None:
         """The files of these are gone for good."""
@@ -180,6 +226,17 @@ class Index:
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")
             raise
+
+    def _discard(self, segment: StoredSegment, cause: str, size_bytes: int) -> None:
+        packed, camera = packed_id(segment.segment_id), self._camera(segment.camera_id)
+        self.connection.execute("INSERT OR IGNORE INTO garbage VALUES (?, ?, ?)", (packed, camera, segment.start_ns))
+        self.connection.execute(
+            "DELETE FROM segment WHERE camera = ? AND start_ns = ? AND id = ?", (camera, segment.start_ns, packed)
+        )
+        self.connection.execute(
+            "INSERT OR IGNORE INTO erased VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
+            (camera, segment.start_ns, packed, segment.end_ns, size_bytes, segment.chained_digest, cause),
+        )
 
     def _insert(self, segment: StoredSegment) -> None:
         packed = packed_id(segment.segment_id)

@@ -24,6 +24,11 @@ _SEGMENT = """
            s.chain_digest, s.camera_offset_ms, s.camera_clock
     FROM segment s JOIN camera c ON c.number = s.camera JOIN video v ON v.number = s.video
 """
+_NUMBERED_SEGMENT = _SEGMENT.replace("SELECT", "SELECT s.number,", 1)
+_NOT_HELD = """NOT EXISTS (
+    SELECT 1 FROM hold h
+    WHERE h.camera_id = c.camera_id AND h.expires_at_ns > ? AND h.start_ns <= s.start_ns AND h.end_ns >= s.end_ns)"""
+"""With the instant: of segments that lie wholly within a hold there may be thousands, which no rule has to look at."""
 _OPEN = """
     SELECT s.id, c.camera_id, s.run, s.start_ns, s.start_ns, 0, x'', s.previous_digest,
            v.codec, v.codec_string, v.width, v.height, s.uncertainty_ms, s.time_source,
@@ -41,13 +46,33 @@ def segments_between(connection: sqlite3.Connection, camera_id: str, start_ns: i
     return [_segment(row) for row in rows]
 
 
-def oldest_segments(connection: sqlite3.Connection, camera_id: str, before_ns: int, limit: int) -> list[StoredSegment]:
-    """At most `limit` closed segments of a camera that start before an instant, oldest first."""
+def oldest_segments(
+    connection: sqlite3.Connection, camera_id: str, before_ns: int, limit: int, after_ns: int, now_ns: int
+) -> list[StoredSegment]:
+    """At most `limit` closed segments of a camera that start in `(after_ns, before_ns)`, oldest first.
+
+    Those that lie wholly within a hold in force are left out.
+    """
     rows = connection.execute(
-        f"{_SEGMENT} WHERE c.camera_id = ? AND s.start_ns < ? ORDER BY s.start_ns LIMIT ?",
-        (camera_id, before_ns, limit),
+        f"{_SEGMENT} WHERE c.camera_id = ? AND s.start_ns > ? AND s.start_ns < ? AND {_NOT_HELD}"
+        " ORDER BY s.start_ns LIMIT ?",
+        (camera_id, after_ns, before_ns, now_ns, limit),
     )
     return [_segment(row) for row in rows]
+
+
+def first_recorded(
+    connection: sqlite3.Connection, limit: int, after: int, now_ns: int
+) -> list[tuple[int, StoredSegment]]:
+    """At most `limit` closed segments of all cameras, those that were closed first, each with its number.
+
+    Numbers grow as segments are closed; `after` is the last one seen. Those that lie within a hold are left out.
+    """
+    rows = connection.execute(
+        f"{_NUMBERED_SEGMENT} WHERE s.number > ? AND {_NOT_HELD} ORDER BY s.number LIMIT ?",
+        (after, now_ns, limit),
+    )
+    return [(number, _segment(tuple(row))) for number, *row in rows]
 
 
 def segments_at_or_before(

@@ -2,7 +2,8 @@
 
 A malformed index is never repaired in place. It is moved aside with everything that belongs to it, and a new one is
 written from the files: one row for each readable segment, with the digest of what is there. What the files do not
-hold, the ledger of gaps and the retention of each camera, is taken from the old index as far as it can still be read.
+hold, the ledger of gaps, the retention of each camera and the holds, is taken from the old index as far as it can still
+be read.
 
 Every file is read once from end to end, at the pace of the disk. An interrupted rebuild starts again.
 """
@@ -18,6 +19,7 @@ import structlog
 
 from recorder.contract.timeline import GapCause
 from recorder.store import ledger
+from recorder.store.holds import holds_of, promised
 from recorder.store.index import Index
 from recorder.store.salvage import describe, sealed
 from recorder.store.schema import INDEX_NAME, connect_to_read
@@ -107,6 +109,8 @@ def rebuild(folder: Path, index: Index, old: Path | None) -> None:
         if segment is not None:
             segments[segment.segment_id] = segment
     index.count_segments(sorted(segments.values(), key=lambda segment: segment.segment_id))
+    if old is not None:
+        _copy_holds(index, old)
     if old is None or not _copy_ledger(index, old):
         _derive_ledger(index, segments.values())
     index.take_state(_REBUILDING)
@@ -130,6 +134,16 @@ def _counted(folder: Path, path: Path) -> StoredSegment | None:
         durable.make_folder(expected.parent)
         durable.publish(path, expected)
     return sealed(expected, description.segment)
+
+
+def _copy_holds(index: Index, old: Path) -> None:
+    """Holds first: they say what must not go. The shard has them a second time."""
+    try:
+        with closing(connect_to_read(old)) as connection:
+            for hold in holds_of(connection):
+                index.place_hold(hold, promised(connection)[hold.hold_id])
+    except sqlite3.Error as wrong:
+        log.error("holds of the old index cannot be read", error=str(wrong))
 
 
 def _copy_ledger(index: Index, old: Path) -> bool:

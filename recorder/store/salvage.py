@@ -20,6 +20,7 @@ from vms.base.clock import NS_PER_SECOND
 from vms.base.ids import is_id
 from vms.media.errors import MediaError
 from vms.media.fmp4 import (
+    NO_DIGEST,
     TIMESCALE_90K,
     FragmentIndexEntry,
     ReadAt,
@@ -137,6 +138,7 @@ def _segment(head: SegmentHead, header: SegmentHeader, fragments: tuple[Fragment
         video=VideoFormat(video.codec, video.codec_string, video.width, video.height),
         uncertainty_ms=header.trust.uncertainty_ms,
         time_source=str(header.trust.source),
+        chain_digest=None if header.whole_digest == NO_DIGEST else header.whole_digest,
         camera_offset_ms=header.camera_time.offset_ms,
         camera_clock=str(header.camera_time.source),
     )

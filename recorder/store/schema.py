@@ -11,7 +11,7 @@ import sqlite3
 from pathlib import Path
 
 INDEX_NAME = "index.sqlite"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUES = {letter: value for value, letter in enumerate(_ALPHABET)}
@@ -26,7 +26,9 @@ CREATE TABLE IF NOT EXISTS state (
 CREATE TABLE IF NOT EXISTS camera (
     number INTEGER PRIMARY KEY,
     camera_id TEXT NOT NULL UNIQUE,
-    retention_days INTEGER
+    retention_days INTEGER,
+    minimum_days INTEGER NOT NULL DEFAULT 0,
+    commune TEXT NOT NULL DEFAULT ''
 );
 CREATE TABLE IF NOT EXISTS video (
     number INTEGER PRIMARY KEY,
@@ -82,6 +84,29 @@ CREATE TABLE IF NOT EXISTS gap (
 );
 CREATE INDEX IF NOT EXISTS gap_by_time ON gap (camera, start_ns);
 CREATE INDEX IF NOT EXISTS gap_open ON gap (camera) WHERE end_ns IS NULL;
+CREATE TABLE IF NOT EXISTS hold (
+    id TEXT PRIMARY KEY,
+    camera_id TEXT NOT NULL,
+    start_ns INTEGER NOT NULL,
+    end_ns INTEGER NOT NULL,
+    placed_at_ns INTEGER NOT NULL,
+    expires_at_ns INTEGER NOT NULL,
+    reference TEXT NOT NULL,
+    authority TEXT NOT NULL,
+    legal_basis TEXT NOT NULL,
+    recorded_ns INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS erased (
+    camera INTEGER NOT NULL REFERENCES camera,
+    start_ns INTEGER NOT NULL,
+    id BLOB NOT NULL,
+    end_ns INTEGER NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    cause TEXT NOT NULL,
+    told INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (camera, start_ns, id)
+) WITHOUT ROWID;
 """
 
 _UPGRADES: dict[int, tuple[str, ...]] = {
@@ -91,6 +116,10 @@ _UPGRADES: dict[int, tuple[str, ...]] = {
         "ALTER TABLE segment ADD COLUMN camera_clock TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE open_segment ADD COLUMN camera_offset_ms INTEGER",
         "ALTER TABLE open_segment ADD COLUMN camera_clock TEXT NOT NULL DEFAULT ''",
+    ),
+    2: (
+        "ALTER TABLE camera ADD COLUMN minimum_days INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE camera ADD COLUMN commune TEXT NOT NULL DEFAULT ''",
     ),
 }
 """What brings an index of that version to the next one, in one transaction. Rows are not rewritten."""

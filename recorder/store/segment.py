@@ -11,6 +11,7 @@ from vms.media.access_unit import Codec
 OPEN_FOLDER = "open"
 MEDIA_FOLDER = "media"
 ASIDE_FOLDER = "aside"
+TRIM_FOLDER = "trim"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,11 @@ class StoredSegment:
 def media_file(camera_id: str, start_ns: int, segment_id: str) -> str:
     """Where a closed segment lies in its store: by camera and UTC day of its start."""
     return str(PurePosixPath(MEDIA_FOLDER, camera_id, utc_text(start_ns)[:10], f"{segment_id}.mp4"))
+
+
+def trim_file(segment_id: str) -> str:
+    """Where a held part of a segment lies while it is written."""
+    return str(PurePosixPath(TRIM_FOLDER, f"{segment_id}.mp4"))
 
 
 def open_file(segment_id: str) -> str:

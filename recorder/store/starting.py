@@ -2,7 +2,7 @@
 
 1. Make and lock the folder. A second instance is refused.
 2. Open the index. One that SQLite calls malformed is moved aside under its own name and rebuilt (see `rebuild`).
-3. Finish garbage: unlink what was being removed, then drop its rows.
+3. Finish garbage: unlink what was being removed, then drop its rows. Clear away parts that were being cut out.
 4. Close what was open: keep the readable part of every file in `open/`, count it, or clear away what holds nothing.
    What is larger than nothing and cannot be read is moved aside, never deleted.
 5. Refuse a clock that stands before the newest segment: nothing could be dated or erased rightly.
@@ -23,12 +23,20 @@ import structlog
 
 from recorder.contract.timeline import GapCause
 from recorder.store import ledger
-from recorder.store.closing import close_segment, erase_files
+from recorder.store.closing import close_segment, finish_erasing
 from recorder.store.index import Index
-from recorder.store.queries import garbage, newest_ends, open_segments, segments_between
+from recorder.store.queries import newest_ends, open_segments, segments_between
 from recorder.store.rebuild import move_aside, needs_rebuild, open_index, rebuild, set_file_aside
 from recorder.store.salvage import complete, describe, sealed
-from recorder.store.segment import ASIDE_FOLDER, MEDIA_FOLDER, OPEN_FOLDER, StoredSegment, media_file, open_file
+from recorder.store.segment import (
+    ASIDE_FOLDER,
+    MEDIA_FOLDER,
+    OPEN_FOLDER,
+    TRIM_FOLDER,
+    StoredSegment,
+    media_file,
+    open_file,
+)
 from vms.base import durable
 from vms.base.clock import NS_PER_SECOND, Clock, utc_text
 from vms.base.errors import ErrorKind, VmsError
@@ -80,11 +88,11 @@ def _lock(folder: Path) -> durable.FolderLock:
 
 
 def _start(folder: Path, clock: Clock, lock: durable.FolderLock, *, announce: bool) -> Started:
-    for name in (OPEN_FOLDER, MEDIA_FOLDER, ASIDE_FOLDER):
+    for name in (OPEN_FOLDER, MEDIA_FOLDER, ASIDE_FOLDER, TRIM_FOLDER):
         durable.make_folder(folder / name)
     index = _index(folder, clock)
     try:
-        erase_files(folder, index, garbage(index.connection))
+        finish_erasing(folder, index)
         salvaged = salvage_open(folder, index)
         newest = newest_ends(index.connection)
         _check_clock(folder, clock, newest)

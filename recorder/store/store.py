@@ -25,6 +25,7 @@ from recorder.contract.timeline import Gap, GapCause, RecordedSpan, Timeline
 from recorder.store import ledger, queries
 from recorder.store.closing import remove_segments
 from recorder.store.disk_writer import DiskWriter, Job
+from recorder.store.holds import check_holds
 from recorder.store.schema import INDEX_NAME, connect_to_read
 from recorder.store.segment import StoredSegment
 from recorder.store.settings import StoreSettings
@@ -128,7 +129,7 @@ class SegmentStore:
         """Spans and gaps, those still growing included. VmsError `store.unknown_camera` (not_found) otherwise."""
         await self._settled()
         growing = self.growing.get(camera_id)
-        return await self._ask(lambda index: _timeline(index, growing, camera_id, start_ns, end_ns))
+        return await self.ask(lambda index: _timeline(index, growing, camera_id, start_ns, end_ns))
 
     async def segments_between(self, camera_id: str, start_ns: int, end_ns: int) -> list[StoredSegment]:
         """The segments that overlap `[start_ns, end_ns)`, in the order of time, the open one last."""
@@ -139,28 +140,43 @@ class SegmentStore:
             known = {one.segment_id for one in closed}
             return closed + [one for one in growing if one.segment_id not in known]
 
-        return await self._ask(both)
+        return await self.ask(both)
 
-    async def expired(self, camera_id: str, before_ns: int, limit: int) -> list[StoredSegment]:
-        """At most `limit` closed segments of a camera that start before an instant, oldest first."""
-        return await self._ask(lambda index: queries.oldest_segments(index, camera_id, before_ns, limit))
+    async def expired(self, camera_id: str, before_ns: int, limit: int, after_ns: int = -1) -> list[StoredSegment]:
+        """At most `limit` closed segments of a camera that start between two instants, oldest first.
+
+        Those that lie within a hold are left out, as there may be thousands; the rule decides about the others.
+        """
+        now_ns = self.clock.utc_ns()
+        return await self.ask(
+            lambda index: queries.oldest_segments(index, camera_id, before_ns, limit, after_ns, now_ns)
+        )
 
     async def retentions(self) -> dict[str, int | None]:
         """The retention of each camera in days; None where no authorisation was ever told."""
-        return await self._ask(queries.retentions)
+        return await self.ask(queries.retentions)
 
     async def open_gaps(self) -> dict[str, Gap]:
         """The gap that each camera is in, as the ledger has it once what was noted before is written."""
         await self._settled()
-        return await self._ask(queries.open_gaps)
+        return await self.ask(queries.open_gaps)
 
     async def remove(self, expired: Purgeable) -> None:
         """Remove what retention decided, and nothing else, for good; see `closing`.
 
-        Raises VmsError when the disk refuses.
+        Raises VmsError when the disk refuses, or `store.held` when a hold came that the rule did not know of.
         """
+
+        def remove() -> None:
+            check_holds(self.index.connection, expired.camera_id, expired.holds)
+            remove_segments(self.settings.folder, self.index, expired.segments, expired.cause)
+
+        await self.change(remove)
+
+    async def change(self, job: Callable[[], T]) -> T:
+        """Run a job on files and index in the disk's thread, in its turn. VmsError when the disk refuses."""
         try:
-            await self.disk.run(lambda: remove_segments(self.settings.folder, self.index, expired.segments))
+            return await self.disk.run(job)
         except (OSError, sqlite3.Error) as refused:
             raise self._unavailable(refused) from None
 
@@ -199,7 +215,9 @@ class SegmentStore:
         if not self.disk.put(job):
             log.error("a note to the ledger is lost: the disk's thread is gone", failure=repr(self.disk.failure))
 
-    async def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
+    async def ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        """Ask the index something, in a thread; VmsError when it cannot be read."""
+
         def ask() -> T:
             index = connect_to_read(self.settings.folder / INDEX_NAME)
             try:

@@ -87,6 +87,14 @@ def remove(path: Path) -> None:
     sync_folder(path.parent)
 
 
+def remove_all(paths: Sequence[Path]) -> None:
+    """Unlink files of one folder and make that durable at once; those that are not there are fine."""
+    for path in paths:
+        path.unlink(missing_ok=True)
+    if paths:
+        sync_folder(paths[0].parent)
+
+
 def remove_empty_folder(folder: Path) -> bool:
     """Remove a folder that holds nothing, durably; False when it holds something or is not there."""
     try:

@@ -107,7 +107,7 @@ async def cycle(folder: Path, clock: ManualClock) -> None:
         writer.write(list(dated(clock.utc_ns() - 4 * NS_PER_SECOND, 4, run=2)))
         await writer.close()
         oldest = await store.expired(CAMERA, FOREVER_NS, 1)
-        expired = purgeable(CAMERA, oldest, 1, clock.utc_ns() + 2 * DAY_NS)
+        expired = purgeable(CAMERA, oldest, 1, clock.utc_ns() + 2 * DAY_NS, ())
         if expired is not None:
             await store.remove(expired)
 

@@ -6,7 +6,8 @@ it shows, since when, how far that instant may be trusted (LAW-39), and which fi
 Layout after the 16 bytes of the kind: version (1 byte), time source (1), run (4), start UTC ns (8), uncertainty ms
 (4), SHA-256 of the previous segment's file (32, zeroes for the first), then three texts, each behind its length
 (2 bytes): segment id, camera id, place. Version 2 adds the camera's own clock: what is known of it (1 byte), and how
-many milliseconds it is ahead of the server (8). Big-endian; both versions are read.
+many milliseconds it is ahead of the server (8). Version 3, written only for a part of a segment, adds the SHA-256 of
+the whole file that it was cut out of (32). Big-endian; all versions are read.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ NO_DIGEST: Final = bytes(DIGEST_BYTES)
 MAX_TEXT_BYTES: Final = 512
 
 _VERSION = 2
+_VERSION_OF_A_PART = 3
 _FIXED = struct.Struct(">BBIqI32s")
 _LENGTH = struct.Struct(">H")
 _CAMERA_TIME = struct.Struct(">Bq")
@@ -76,6 +78,7 @@ class SegmentHeader:
 
     `run` counts the unbroken stretches of one camera's media time; `previous_digest` is the SHA-256 of the file of the
     camera's segment before this one, zeroes when there was none. `place` is text for people, it may be empty.
+    `whole_digest` is the SHA-256 of the file that this one is a part of, zeroes for a segment as it was recorded.
     """
 
     segment_id: str
@@ -86,14 +89,16 @@ class SegmentHeader:
     previous_digest: bytes = NO_DIGEST
     place: str = ""
     camera_time: CameraTime = NO_CAMERA_TIME
+    whole_digest: bytes = NO_DIGEST
 
 
 def segment_header_box(header: SegmentHeader) -> bytes:
     """The bytes of the box. Raises MediaError for a text over 512 bytes or a digest of another length."""
-    if len(header.previous_digest) != DIGEST_BYTES:
-        raise malformed(f"digest of {len(header.previous_digest)} bytes")
+    if len(header.previous_digest) != DIGEST_BYTES or len(header.whole_digest) != DIGEST_BYTES:
+        raise malformed(f"digests of {len(header.previous_digest)} and {len(header.whole_digest)} bytes")
+    part = header.whole_digest != NO_DIGEST
     fixed = _FIXED.pack(
-        _VERSION,
+        _VERSION_OF_A_PART if part else _VERSION,
         _SOURCES.index(header.trust.source),
         header.run,
         header.start_ns,
@@ -101,7 +106,8 @@ def segment_header_box(header: SegmentHeader) -> bytes:
         header.previous_digest,
     )
     texts = [_text(value) for value in (header.segment_id, header.camera_id, header.place)]
-    return box(b"uuid", SEGMENT_HEADER_UUID, fixed, *texts, _camera_time(header.camera_time))
+    whole = header.whole_digest if part else b""
+    return box(b"uuid", SEGMENT_HEADER_UUID, fixed, *texts, _camera_time(header.camera_time), whole)
 
 
 def parse_segment_header(content: bytes) -> SegmentHeader | None:
@@ -114,7 +120,7 @@ def parse_segment_header(content: bytes) -> SegmentHeader | None:
     if len(content) < 16 + _FIXED.size:
         raise malformed("segment header is cut")
     version, source, run, start_ns, uncertainty_ms, previous = _FIXED.unpack_from(content, 16)
-    if version not in {1, _VERSION} or source >= len(_SOURCES):
+    if version not in {1, _VERSION, _VERSION_OF_A_PART} or source >= len(_SOURCES):
         raise malformed(f"segment header of version {version}, time source {source}")
     texts: list[str] = []
     offset = 16 + _FIXED.size
@@ -134,6 +140,7 @@ def parse_segment_header(content: bytes) -> SegmentHeader | None:
         previous_digest=previous,
         place=texts[2],
         camera_time=_parse_camera_time(content, offset) if version > 1 else NO_CAMERA_TIME,
+        whole_digest=_parse_whole(content, offset + _CAMERA_TIME.size) if version > _VERSION else NO_DIGEST,
     )
 
 
@@ -149,6 +156,13 @@ def _parse_camera_time(content: bytes, offset: int) -> CameraTime:
     if source >= len(_CAMERA_SOURCES):
         raise malformed(f"source {source} of the camera's clock")
     return CameraTime(_CAMERA_SOURCES[source], None if offset_ms == _UNMEASURED else offset_ms)
+
+
+def _parse_whole(content: bytes, offset: int) -> bytes:
+    digest = content[offset : offset + DIGEST_BYTES]
+    if len(digest) != DIGEST_BYTES:
+        raise malformed("the digest of the whole segment is cut")
+    return digest
 
 
 def _text(value: str) -> bytes:
