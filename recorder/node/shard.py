@@ -20,7 +20,6 @@ from typing import Any
 
 import structlog
 
-from access_audit.events import AccessEvent, EventKind, Reason
 from recorder.contract.assignment import CameraAssignment, StreamRole
 from recorder.contract.status import StreamStatus
 from recorder.contract.timeline import GapCause, Timeline
@@ -36,7 +35,7 @@ from recorder.node.events import EventSink, NoEvents
 from recorder.node.journal import ShardJournal
 from recorder.node.server import ShardServer
 from recorder.node.settings import ShardSettings
-from recorder.retention.eraser import Erased, Eraser
+from recorder.retention.eraser import Eraser
 from recorder.store.disks import Disks, DiskState
 from recorder.store.settings import StoreSettings
 from vms.base import durable
@@ -52,7 +51,6 @@ __all__ = ["EventSink", "NoEvents", "ShardSettings", "run_shard"]
 MAX_SOCKET_PATH_BYTES = 107
 OPEN_FILES_WANTED = 8_192
 COLLECTION_THRESHOLD = 200_000
-ERASURE_REASON = Reason("retention")
 
 
 async def run_shard(
@@ -122,7 +120,7 @@ class Shard:
         reports = CollectionReports(
             self._settings.folder, self._disks, self._journal, self._clock, lambda: self._assigned
         )
-        self._disks.beside("erasure", lambda store: Eraser(store, self._clock, self._tell_erased).run())
+        self._disks.beside("erasure", lambda store: Eraser(store, self._clock).run())
         for name, work in (("journal", self._journal.run), ("collection", reports.run)):
             self._tasks.append(asyncio.create_task(supervise(name, work, self._clock), name=name))
         await self._apply(await asyncio.to_thread(load_assignments, self._settings.folder))
@@ -191,28 +189,6 @@ class Shard:
         worker = self._workers.get(camera_id)
         if worker is not None:
             worker.detach(role, reader)
-
-    def _tell_erased(self, erased: Erased) -> None:
-        """Erasure is logged by camera and hour, whether or not the camera is still assigned (LAW-09, LAW-25)."""
-        communes = {assignment.camera_id: assignment.commune for assignment in self._assigned}
-        self._journal.put(
-            AccessEvent(
-                EventKind.RECORDING_ERASED,
-                self._journal.author,
-                self._clock.utc_ns(),
-                ERASURE_REASON,
-                commune=communes.get(erased.camera_id, ""),
-                camera_id=erased.camera_id,
-                range_start_ns=erased.start_ns,
-                range_end_ns=erased.end_ns,
-                details={
-                    "segments": str(erased.segments),
-                    "bytes": str(erased.size_bytes),
-                    "digest": erased.digest,
-                    "cause": "retention",
-                },
-            )
-        )
 
     async def _apply(self, assignments: list[CameraAssignment]) -> None:
         wanted = {assignment.camera_id: assignment for assignment in assignments}
