@@ -105,7 +105,7 @@ def test_looks_stand_in_the_journal_with_a_proof_that_holds_offline(page: Page, 
     assert box is not None
     page.mouse.click(box["x"] + box["width"] * 0.9975, box["y"] + 40)
     page.get_by_role("dialog").get_by_role("button", name="Consulter").click()
-    moves(page, page.locator(".player__video"))
+    moves(page, page.locator(".picture"))
     page.get_by_role("button", name="Se déconnecter").click()
     expect(page.get_by_label("Identifiant")).to_be_visible()
     log_in(page, "dpo", DEMONSTRATION_PASSWORD)

@@ -26,8 +26,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from supervision_centre.access.purposes import VERSIONS
 from supervision_centre.settings import CONSOLE_FILES
+from tests.supervision_centre.console.stub_archive import archive_routes
 from tests.supervision_centre.console.stub_film import load_film
-from tests.supervision_centre.console.stub_media import MediaState, media_app, utc_text
+from tests.supervision_centre.console.stub_media import Dropped, MediaState, media_app, utc_text
+from vms.base.clock import parse_utc
 
 COMMUNES = [
     ("27229", "Évreux", ["Place du Général-de-Gaulle", "Gare"]),
@@ -52,6 +54,14 @@ PASSWORD = "demonstration"
 GAP_LABELS = {"link": "Liaison avec la commune interrompue", "camera": "Caméra sans réponse"}
 
 
+CENTRE_SWITCHES = {"audit_down", "failed_logins", "logged_in"}
+MEDIA_SWITCHES = {"gateway_down", "stills_down", "own_gaps", "slow_s"}
+AS_IT_WAS: dict[str, Any] = {
+    "audit_down": False, "failed_logins": 0, "logged_in": "", "silent": {},
+    "gateway_down": False, "stills_down": True, "own_gaps": {}, "slow_s": {},
+}  # fmt: skip
+
+
 class StubCentre:
     """Everything the stub remembers."""
 
@@ -62,7 +72,7 @@ class StubCentre:
             {"id": f"cam_{index + 1}", "name": name, "commune": code, "commune_name": commune}
             for index, (code, commune, name) in enumerate((names * 4)[:cameras])
         ]
-        started = time.time()
+        started = int(time.time())
         self.media.gaps = [(started - 1500, started - 1260, "link"), (started - 420, started - 405, "camera")]
         self.recorded_from = started - 7200
         self.logged_in = ""
@@ -99,6 +109,8 @@ class StubCentre:
         """Open a viewing session."""
         receipt = self.record(kind, camera, body)
         session = f"view_{self.serial}"
+        if "from" in body:
+            self.media.ranges[session] = (parse_utc(body["from"]), parse_utc(body["to"]))
         return {"session_id": session, "camera": camera, **self.ticket(session, camera), "receipt": receipt}
 
     def ticket(self, session: str, camera: str) -> dict[str, str]:
@@ -192,16 +204,13 @@ class Api:
                 del self.centre.media.tickets[ticket]
         return Response(status_code=204)
 
-    async def timeline(self, _: Request) -> Response:
-        edges = [
-            self.centre.recorded_from,
-            *(at for start, end, _ in self.centre.media.gaps for at in (start, end)),
-            time.time(),
-        ]
+    async def timeline(self, request: Request) -> Response:
+        holes = self.centre.media.holes(request.path_params["id"])
+        edges = [self.centre.recorded_from, *(at for start, end, _ in holes for at in (start, end)), time.time()]
         spans = [{"start": utc_text(a), "end": utc_text(b)} for a, b in zip(edges[::2], edges[1::2], strict=True)]
         gaps = [
-            {"start": utc_text(a), "end": utc_text(b), "cause": cause, "label": GAP_LABELS[cause], "repaired": False}
-            for a, b, cause in self.centre.media.gaps
+            {"start": utc_text(a), "end": utc_text(b), "cause": cause, "label": GAP_LABELS.get(cause, "")}
+            for a, b, cause in holes
         ]
         return JSONResponse({"spans": spans, "gaps": gaps})
 
@@ -296,30 +305,36 @@ async def command(centre: StubCentre, body: dict[str, Any]) -> dict[str, Any]:
     if body.get("reset"):
         centre.closed.clear()
         centre.suspended.clear()
-        media.opened.clear()
-        media.tickets.clear()
-        media.playbacks.clear()
-        body = {"audit_down": False, "failed_logins": 0, "logged_in": "", "gateway_down": False, "silent": {}, **body}
-    for name in ("audit_down", "failed_logins", "logged_in"):
-        if name in body:
-            setattr(centre, name, body[name])
-    if "gateway_down" in body:
-        media.gateway_down = body["gateway_down"]
-        for wall in list(media.walls) if media.gateway_down else []:
-            await wall.close()
+        for seen in (media.opened, media.tickets, media.fetches, media.stills_asked):
+            seen.clear()
+        body = {**AS_IT_WAS, **body}
+    for name in body.keys() & CENTRE_SWITCHES:
+        setattr(centre, name, body[name])
+    for name in body.keys() & MEDIA_SWITCHES:
+        setattr(media, name, body[name])
     if "silent" in body:
         media.silent = {camera: (time.time(), cause) for camera, cause in body["silent"].items()}
+    await tell_links(media, body)
+    return {
+        "opened": media.opened, "closed": centre.closed, "sessions": list(media.tickets.values()),
+        "walls": len(media.walls), "fetches": media.fetches, "entries": len(centre.entries), "gaps": media.gaps,
+        "stills": media.stills_asked, "ranges": media.ranges, "players": len(media.players),
+    }  # fmt: skip
+
+
+async def tell_links(media: MediaState, body: dict[str, Any]) -> None:
+    """Do to the open connections what a test asks for."""
+    links: list[Dropped] = [*media.walls, *media.players]
+    for link in links:
+        if body.get("gateway_down"):
+            await link.close()
+        if "end" in body:
+            await link.end(body["end"], body["cause"])
     for wall in list(media.walls):
         if "restart" in body:
             await wall.restart(body["restart"])
         if "lag" in body:
             await wall.say_lag(body["lag"], 7)
-        if "end" in body:
-            await wall.end(body["end"], body["cause"])
-    return {
-        "opened": media.opened, "closed": centre.closed, "sessions": list(media.tickets.values()),
-        "walls": len(media.walls), "playbacks": media.playbacks, "entries": len(centre.entries), "gaps": media.gaps,
-    }  # fmt: skip
 
 
 class SecurityHeaders:
@@ -332,7 +347,7 @@ class SecurityHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         media = self._centre.media_url
         policy = (
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src blob:; "
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src blob:; "
             f"connect-src 'self' {media} {media.replace('http', 'ws')}; form-action 'self'; base-uri 'none'; "
             "frame-ancestors 'none'"
         )
@@ -348,9 +363,10 @@ class SecurityHeaders:
 async def serve(port: int, cameras: int) -> None:
     """Serve the centre and the gateway, each on its port."""
     centre = StubCentre(cameras)
+    archive = archive_routes(centre.media, lambda: centre.origin)
     servers = [
         uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=number, log_level="warning", ws="websockets-sansio"))
-        for app, number in ((media_app(centre.media, lambda: centre.origin), 0), (centre_app(centre), port))
+        for app, number in ((media_app(centre.media, lambda: centre.origin, archive), 0), (centre_app(centre), port))
     ]
     tasks = []
     for server in servers:

@@ -1,4 +1,4 @@
-"""The gateway's side of the stub: tiles over one WebSocket, and recorded ranges over HTTP, of looped footage."""
+"""The gateway's side of the stub: tiles of looped footage over one WebSocket."""
 
 from __future__ import annotations
 
@@ -6,20 +6,17 @@ import asyncio
 import json
 import struct
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from tests.supervision_centre.console.stub_film import TIMESCALE, Film
 
 HEAD = struct.Struct(">BBHIqq")
-EXPOSED = "X-Media-Start-Ns"
 
 
 def utc_text(seconds: float) -> str:
@@ -36,10 +33,16 @@ class MediaState:
     tickets: dict[str, tuple[str, str]] = field(default_factory=dict)  # ticket -> (session, camera)
     silent: dict[str, tuple[float, str]] = field(default_factory=dict)  # camera -> since, cause
     gaps: list[tuple[float, float, str]] = field(default_factory=list)  # UTC seconds, cause
+    own_gaps: dict[str, list[tuple[float, float, str]]] = field(default_factory=dict)  # of one camera
+    slow_s: dict[str, float] = field(default_factory=dict)  # camera -> seconds for each group of pictures
     gateway_down: bool = False
+    stills_down: bool = False
     walls: set[Wall] = field(default_factory=set)
+    players: set[Dropped] = field(default_factory=set)
     opened: list[tuple[str, str]] = field(default_factory=list)  # camera, role
-    playbacks: list[tuple[float, float]] = field(default_factory=list)
+    ranges: dict[str, tuple[int, int]] = field(default_factory=dict)  # session -> UTC nanoseconds
+    fetches: list[tuple[str, str, float]] = field(default_factory=list)  # direction, frames, from
+    stills_asked: list[float] = field(default_factory=list)
 
     def offset_s(self, camera: str) -> float:
         """Where in the loop this camera stands, so that tiles differ."""
@@ -49,9 +52,23 @@ class MediaState:
         """The film of a stream."""
         return self.sub if role == "sub" else self.main
 
-    def in_gap(self, utc: float) -> bool:
-        """Whether nothing was recorded at this instant."""
-        return any(start <= utc < end for start, end, _ in self.gaps)
+    def holes(self, camera: str) -> list[tuple[float, float, str]]:
+        """Where nothing of a camera was recorded, in the order of time."""
+        return sorted([*self.gaps, *self.own_gaps.get(camera, ())])
+
+    def hole_at(self, camera: str, second: int) -> tuple[float, float, str] | None:
+        """The hole that holds this second, if any."""
+        return next((hole for hole in self.holes(camera) if hole[0] <= second < hole[1]), None)
+
+
+class Dropped(Protocol):
+    """A connection that the stub can end."""
+
+    async def close(self) -> None:
+        """Drop it."""
+
+    async def end(self, session: str, cause: str) -> None:
+        """End what it shows under a session."""
 
 
 class Wall:
@@ -169,8 +186,8 @@ class Wall:
         await self._socket.send_text(json.dumps(values))
 
 
-def media_app(state: MediaState, origin: Callable[[], str]) -> Starlette:
-    """The gateway of the stub."""
+def media_app(state: MediaState, origin: Callable[[], str], others: Sequence[BaseRoute]) -> Starlette:
+    """The gateway of the stub; `others` serve what is recorded."""
 
     async def live(socket: WebSocket) -> None:
         if state.gateway_down or socket.headers.get("origin") != origin():
@@ -178,66 +195,9 @@ def media_app(state: MediaState, origin: Callable[[], str]) -> Starlette:
             return
         await Wall(socket, state).run()
 
-    async def playback(request: Request) -> Response:
-        headers = {
-            "Access-Control-Allow-Origin": origin(),
-            "Access-Control-Allow-Headers": "authorization, content-type",
-            "Access-Control-Expose-Headers": EXPOSED,
-        }
-        if request.method == "OPTIONS":
-            return Response(status_code=204, headers=headers)
-        ticket = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if ticket not in state.tickets:
-            refusal = {"code": "ticket.expired", "message": "Le droit de voir cette image n'est pas établi."}
-            return JSONResponse(refusal, 403, headers)
-        start, end = (int(request.query_params[name]) / 1e9 for name in ("from", "to"))
-        state.playbacks.append((start, end))
-        film, offset = state.main, state.offset_s(state.tickets[ticket][1])
-        position = round((start + offset) * TIMESCALE)
-        loop = position // film.duration_90k
-        index = film.key_before(film.index_at(position))
-        first = (loop * film.duration_90k + film.pieces[index].start_90k) / TIMESCALE - offset
-        headers[EXPOSED] = str(round(first * 1e9))
-        body = _recorded(state, film, (loop, index), offset, end)
-        return StreamingResponse(body, headers=headers, media_type="video/mp4")
-
-    async def renew(request: Request) -> Response:
-        headers = {
-            "Access-Control-Allow-Origin": origin(),
-            "Access-Control-Allow-Headers": "authorization, content-type",
-        }
-        if request.method == "OPTIONS":
-            return Response(status_code=204, headers=headers)
-        known = (await request.json())["ticket"] in state.tickets
-        return JSONResponse({"streams": int(known)}, 200 if known else 403, headers)
-
     return Starlette(
         routes=[
             WebSocketRoute("/live", live),
-            Route("/playback", playback, methods=["GET", "OPTIONS"]),
-            Route("/playback/renew", renew, methods=["POST", "OPTIONS"]),
+            *others,
         ]
     )
-
-
-async def _recorded(
-    state: MediaState, film: Film, begin: tuple[int, int], offset: float, end: float
-) -> AsyncIterator[bytes]:
-    loop, index = begin
-    origin = loop * film.duration_90k + film.pieces[index].start_90k
-    yield film.init
-    after_gap = False
-    while True:
-        piece = film.pieces[index]
-        absolute = loop * film.duration_90k + piece.start_90k
-        utc = absolute / TIMESCALE - offset
-        if utc >= min(end, time.time()):
-            return
-        if state.in_gap(utc):
-            after_gap = True
-        elif not after_gap or piece.key:
-            after_gap = False
-            yield piece.dated(absolute - origin)
-        index += 1
-        if index == len(film.pieces):
-            loop, index = loop + 1, 0

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.supervision_centre.console.screens import from_module
+from tests.supervision_centre.console.stub_clock_film import clock_film, dated
 from tests.supervision_centre.console.stub_film import load_film
 
 pytestmark = pytest.mark.browser
@@ -112,6 +113,7 @@ def test_fragments_are_read_as_they_were_written(page: Page) -> None:
     assert found[:2] == [len(film.init), 0]
     assert found[2]["timescale"] == 90_000
     assert found[2]["mime"].lower() == film.mime.lower()
+    assert found[2]["codec"].lower() in film.mime.lower()
     assert found[3] == {"start": pytest.approx(2**33 / 90_000), "duration": pytest.approx(0.08)}
 
 
@@ -124,10 +126,88 @@ def test_broken_fragments_are_read_as_nothing_and_never_past_their_end(page: Pag
     assert found == [None] * len(cuts)
 
 
-def test_a_point_in_a_gap_plays_from_the_next_recorded_image(page: Page) -> None:
-    line = "{ spans: [{startMs: 0, endMs: 10}, {startMs: 20, endMs: 30}], gaps: [] }"
-    found = from_module(page, "playback/timeline.js", f"[5, 12, 30].map(at => m.playableFrom({line}, at))")
-    assert found == [5, 20, None]
+def test_a_group_is_read_by_presentation_whatever_the_order_of_decoding(page: Page) -> None:
+    film = clock_film(reordered=True)
+    init, group = bytes_of(film.init), bytes_of(dated(film.groups[3], 5 * 90_000))
+    found = from_module(
+        page,
+        "player/shelf.js",
+        f"(async () => {{ const init = (await import('/js/player/mp4.js')).readInit({init});"
+        f" const group = m.makeGroup({{captureMs: 7000, bytes: {group}}}, init, 2000);"
+        " return [group.startMs, group.endMs, group.frames.map(one => one.pts), group.frames.map(one => one.sample)];"
+        " })()",
+    )
+    assert found[:2] == [7000, pytest.approx(8000)]
+    assert found[2] == pytest.approx([7000 + 40 * number for number in range(25)])
+    assert found[3] != sorted(found[3])
+
+
+SHELF = """(() => {
+  const group = startMs => ({ startMs, endMs: startMs + 100, bytes: new Uint8Array(10), samples: [0, 1],
+    frames: [{ pts: startMs, endMs: startMs + 50 }, { pts: startMs + 50, endMs: startMs + 100 }] });
+  const shelf = new m.Shelf();
+  for (const at of [300, 0, 100]) { shelf.put(group(at)); shelf.know(at, at + 100); }
+  shelf.addGap({ startMs: 200, endMs: 300, cause: "link" });
+  shelf.know(200, 300);
+"""
+
+
+def test_the_shelf_knows_which_picture_belongs_to_an_instant_and_what_is_missing(page: Page) -> None:
+    found = from_module(
+        page,
+        "player/shelf.js",
+        SHELF + " const at = ms => shelf.frameAt(ms)?.frame.pts ?? null;"
+        " return [[0, 49, 50, 199, 200, 299, 300, 400].map(at), shelf.knownEnd(10), shelf.knownStart(390),"
+        " shelf.knownEnd(400), shelf.gapAt(250).cause, shelf.after(shelf.frameAt(199)).frame.pts,"
+        " shelf.before(shelf.frameAt(300)).frame.pts]; })()",
+    )
+    assert found == [[0, 0, 50, 150, None, None, 300, None], 400, 0, None, "link", 300, 150]
+
+
+def test_the_shelf_forgets_what_is_far_from_the_head_and_no_longer_claims_to_know_it(page: Page) -> None:
+    found = from_module(
+        page,
+        "player/shelf.js",
+        SHELF + " shelf.evict(350, 1, 20); return [shelf.bytes, shelf.knownStart(350), shelf.frameAt(10)]; })()",
+    )
+    assert found == [20, 100, None]
+
+
+def test_the_head_waits_and_never_runs_away_while_the_page_is_hidden(page: Page) -> None:
+    found = from_module(
+        page,
+        "player/head.js",
+        "(() => { const head = new m.Head(); head.place(1000); head.play(-1, 4); head.advance(0, false);"
+        " head.advance(10, false); const moved = head.ms; head.advance(50, true); const waited = head.ms;"
+        " head.advance(90_000, false); return [moved, waited, head.ms]; })()",
+    )
+    assert found == [960, 960, -40]
+
+
+def test_the_same_key_of_the_shuttle_is_faster_and_the_other_turns_round(page: Page) -> None:
+    found = from_module(
+        page,
+        "player/head.js",
+        "[[false, 1, 4, 1], [true, 1, 1, 1], [true, 1, 16, 1], [true, 1, 8, -1], [true, -1, 0.25, -1]]"
+        ".map(([playing, direction, speed, key]) => m.shuttled({ playing, direction, speed }, key))",
+    )
+    assert found == [1, 2, 16, 1, 0.5]
+
+
+def test_a_jump_can_be_undone_and_done_again(page: Page) -> None:
+    found = from_module(
+        page,
+        "playback/trail.js",
+        "(() => { const trail = new m.Trail(); trail.leave(1000); trail.leave(5000);"
+        " return [trail.back(9000), trail.back(5000), trail.back(1000), trail.forward(1000), trail.canGoForward]; })()",
+    )
+    assert found == [5000, 1000, None, 5000, True]
+
+
+def test_instants_survive_the_wire(page: Page) -> None:
+    """Milliseconds in doubles lose less than a microsecond."""
+    found = from_module(page, "player/instants.js", "[m.msOf('1795519518123456789'), m.nsOf(0), m.nsOf(1500.25)]")
+    assert found == [pytest.approx(1795519518123.4568, abs=0.001), "0", "1500250000"]
 
 
 def test_the_zoom_keeps_the_instant_under_the_pointer_and_never_shows_the_future(page: Page) -> None:

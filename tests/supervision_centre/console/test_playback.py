@@ -1,130 +1,201 @@
-"""The playback: the time line, one entry for each look, the clock of the picture, its controls."""
+"""The playback of one camera: exact to the picture at every speed, both ways, under a look (LAW-26, LAW-27)."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from itertools import pairwise
+from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.supervision_centre.console.conftest import Stub
-from tests.supervision_centre.console.screens import choose_purpose, log_in, moves, pixels, until
+from tests.supervision_centre.console.playing import (
+    FRAME_S,
+    consult,
+    go_to,
+    number_at,
+    open_playback,
+    picture,
+    point,
+    recent,
+    shows,
+    state,
+    tiles,
+    true_to_itself,
+)
+from tests.supervision_centre.console.screens import until
 
 pytestmark = pytest.mark.browser
 
 
-def open_playback(page: Page, camera: str = "cam_1") -> None:
-    log_in(page)
-    choose_purpose(page)
-    page.get_by_role("link", name="Relecture").click()
-    page.locator(f'[data-pick="{camera}"]').click()
-    expect(page.get_by_text("Images manquantes", exact=False)).to_be_visible()
-
-
-def point(page: Page, share: float, click: bool = True) -> None:
-    box = page.get_by_role("slider", name="Ligne de temps").bounding_box()
-    assert box is not None
-    page.mouse.move(box["x"] + box["width"] * share, box["y"] + 40)
-    if click:
-        page.mouse.click(box["x"] + box["width"] * share, box["y"] + 40)
-
-
-def play(page: Page, share: float) -> Locator:
-    point(page, share)
-    page.get_by_role("dialog").get_by_role("button", name="Consulter").click()
-    picture = page.locator(".player__video")
-    until(lambda: bool(picture.get_attribute("data-shown-utc")), pause=page.wait_for_timeout)
-    return picture
-
-
-def shown_s(picture: Locator) -> float:
-    return datetime.fromisoformat(picture.get_attribute("data-shown-utc") or "").timestamp()
+def begin(page: Page, utc_s: float, camera: str = "cam_1") -> None:
+    open_playback(page, camera)
+    go_to(page, utc_s, camera)
+    consult(page)
+    shows(page)
 
 
 def test_a_click_on_the_time_line_asks_why_and_plays_from_there(page: Page, stub: Stub) -> None:
     """LAW-27: the purpose is confirmed for the look, and its entry is shown."""
     open_playback(page)
-    entries = stub.tell()["entries"]
-    point(page, 0.75)
+    entries, at = stub.tell()["entries"], recent()
+    point(page, at)
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("Consulter des images enregistrées")
     assert stub.tell()["entries"] == entries
     dialog.get_by_label("Précision", exact=False).fill("Objet trouvé")
-    dialog.get_by_role("button", name="Consulter").click()
-    picture = page.locator(".player__video")
-    moves(page, picture)
-    expect(page.locator(".player__receipt")).to_contain_text("inscrite au journal")
+    consult(page)
+    shows(page)
+    first = picture(page)
+    until(lambda: picture(page)["shown"] > first["shown"] + 0.2, pause=page.wait_for_timeout)
+    expect(state(page)).to_have_text("Avant 1 ×")
+    expect(page.locator(".head-line__receipt")).to_contain_text("inscrite au journal")
+    assert abs(first["shown"] - at) < 8
     assert stub.tell()["entries"] == entries + 1
-    asked = stub.tell()["playbacks"][0][0]
-    until(lambda: shown_s(picture) >= asked - 0.1, pause=page.wait_for_timeout)
-    assert shown_s(picture) < asked + 15
 
 
-def test_the_clock_follows_the_picture_and_its_speed(page: Page) -> None:
-    open_playback(page)
-    picture = play(page, 0.75)
-    clock = page.locator('[data-clock="playback"]')
-    before = clock.inner_text()
-    until(lambda: clock.inner_text() != before, pause=page.wait_for_timeout)
-    assert "UTC" in (clock.get_attribute("title") or "")
-    page.get_by_role("button", name="8 ×").click()
-    start = shown_s(picture)
-    page.wait_for_timeout(1_500)
-    assert shown_s(picture) - start > 5
+@pytest.mark.parametrize("camera", ["cam_1", "cam_2"], ids=["in order", "reordered"])
+def test_the_asked_picture_comes_first_and_steps_are_exact_both_ways(page: Page, camera: str) -> None:
+    at = recent() + 7.5
+    begin(page, at, camera)
+    first = picture(page)
+    assert first["shown"] == pytest.approx(at - 0.02, abs=0.0005)
+    assert first["burnt"] == number_at(at)
+    for key, times in (("ArrowRight", 14), ("ArrowLeft", 20)):
+        for _ in range(times):
+            before = picture(page)["shown"]
+            page.keyboard.press(key)
+            after = moved_from(page, before)
+            step = FRAME_S if key == "ArrowRight" else -FRAME_S
+            assert after["shown"] - before == pytest.approx(step, abs=0.0005)
+            assert true_to_itself(after)
 
 
-def test_pause_holds_the_picture_and_a_step_moves_it_by_one_image(page: Page) -> None:
-    open_playback(page)
-    picture = play(page, 0.75)
-    page.wait_for_timeout(600)
-    page.keyboard.press("Space")
-    until(lambda: bool(picture.evaluate("v => v.paused")), pause=page.wait_for_timeout)
-    page.wait_for_timeout(300)
-    held, image = shown_s(picture), pixels(picture)
-    page.wait_for_timeout(300)
-    assert pixels(picture) == image
-    page.keyboard.press(";")
-    until(lambda: shown_s(picture) > held, pause=page.wait_for_timeout)
-    assert shown_s(picture) - held == pytest.approx(0.08, abs=0.005)
-    page.keyboard.press(",")
-    until(lambda: shown_s(picture) == pytest.approx(held, abs=0.005), pause=page.wait_for_timeout)
+def moved_from(page: Page, shown_s: float) -> dict[str, Any]:
+    until(lambda: picture(page)["shown"] != shown_s, pause=page.wait_for_timeout)
+    return picture(page)
 
 
-def test_ten_seconds_back_is_within_the_same_look(page: Page, stub: Stub) -> None:
-    open_playback(page)
-    picture = play(page, 0.75)
-    entries, start = stub.tell()["entries"], shown_s(picture)
-    page.get_by_role("button", name="Reculer de 10 secondes").click()
-    until(lambda: shown_s(picture) < start - 7, pause=page.wait_for_timeout)
-    moves(page, picture)
+def test_speeds_both_ways_show_true_pictures_at_the_pace_that_is_said(page: Page, stub: Stub) -> None:
+    """Every picture up to 4×, key frames alone above it."""
+    at = recent()
+    begin(page, at)
+    for keys, words, rate in (("l", "Avant 1 ×", 1), ("lll", "Avant 8 ×", 8), ("l", "Avant 16 ×", 16)):
+        for key in keys:
+            page.keyboard.press(key)
+        expect(state(page)).to_have_text(words)
+        keeps_pace(page, rate)
+    assert ["forward", "key"] in [fetch[:2] for fetch in stub.tell()["fetches"]]
+    for keys, words, rate in (("j", "Arrière 1 ×", -1), ("jj", "Arrière 4 ×", -4), ("jj", "Arrière 16 ×", -16)):
+        for key in keys:
+            page.keyboard.press(key)
+        expect(state(page)).to_have_text(words)
+        keeps_pace(page, rate)
+    assert ["reverse", "key"] in [fetch[:2] for fetch in stub.tell()["fetches"]]
+    page.keyboard.press("k")
+    expect(state(page)).to_have_text("Arrêt sur image")
+    shows(page)
+    assert true_to_itself(picture(page))
+
+
+def keeps_pace(page: Page, rate: float) -> None:
+    sample = """() => new Promise(resolve => {
+      const seen = [], tile = document.querySelector('.review-tile'), from = performance.now();
+      const look = () => {
+        seen.push([performance.now() / 1000, Number(tile.dataset.shownMs) / 1000]);
+        if (performance.now() - from < 1200) requestAnimationFrame(look);
+        else resolve(seen);
+      };
+      look();
+    })"""
+    shows(page)
+    seen = page.evaluate(sample)
+    assert true_to_itself(picture(page))
+    (begun, first), (ended, last) = seen[0], seen[-1]
+    shown = (last - first) / (ended - begun)
+    assert 0.55 < shown / rate < 1.5, f"{shown} instead of {rate}"
+    steps = [after - before for (_, before), (_, after) in pairwise(seen) if after != before]
+    assert all((step > 0) == (rate > 0) for step in steps)
+
+
+def test_ten_seconds_back_stays_under_the_same_look_and_can_be_undone(page: Page, stub: Stub) -> None:
+    at = recent() + 15
+    begin(page, at)
+    entries = stub.tell()["entries"]
+    page.keyboard.press("Shift+ArrowLeft")
+    until(lambda: picture(page)["shown"] == pytest.approx(at - 10, abs=0.001), pause=page.wait_for_timeout)
+    page.keyboard.press("Alt+ArrowLeft")
+    until(lambda: picture(page)["shown"] == pytest.approx(at, abs=0.001), pause=page.wait_for_timeout)
+    page.get_by_role("button", name="Refaire le saut").click()
+    until(lambda: picture(page)["shown"] == pytest.approx(at - 10, abs=0.001), pause=page.wait_for_timeout)
     assert stub.tell()["entries"] == entries
 
 
-def test_missing_images_are_explained_on_the_time_line_and_jumped_over(page: Page, stub: Stub) -> None:
+def test_markers_bring_back_to_an_instant(page: Page) -> None:
+    at = recent() + 5
+    begin(page, at)
+    page.keyboard.press("m")
+    page.keyboard.press("Shift+ArrowRight")
+    until(lambda: picture(page)["shown"] == pytest.approx(at + 10, abs=0.001), pause=page.wait_for_timeout)
+    page.keyboard.press("b")
+    until(lambda: picture(page)["shown"] == pytest.approx(at, abs=0.001), pause=page.wait_for_timeout)
+    page.get_by_role("list", name="Repères").get_by_role("button", name="Ôter").click()
+    expect(page.get_by_role("list", name="Repères")).to_be_hidden()
+
+
+def test_missing_images_are_explained_and_jumped_over_both_ways(page: Page, stub: Stub) -> None:
+    gap_start, gap_end, _ = stub.tell()["gaps"][1]
     open_playback(page)
+    point(page, (gap_start + gap_end) / 2, click=False)
+    expect(page.locator(".timeline__tip")).to_contain_text("Caméra sans réponse")
+    go_to(page, gap_start - 0.4)
+    consult(page)
+    shows(page)
+    page.keyboard.press("l")
+    expect(page.locator(".review__jump")).to_contain_text("Images manquantes de")
+    until(lambda: picture(page)["shown"] >= gap_end, pause=page.wait_for_timeout)
+    page.keyboard.press("j")
+    until(lambda: picture(page)["shown"] < gap_start, pause=page.wait_for_timeout)
+    page.keyboard.press("k")
+    page.keyboard.press("Shift+ArrowRight")
+    expect(page.locator(".review-tile__cover")).to_contain_text("Caméra sans réponse")
+    page.get_by_role("button", name="Images suivantes").click()
+    until(lambda: picture(page)["shown"] >= gap_end, pause=page.wait_for_timeout)
+
+
+def test_an_instant_without_recording_says_so_and_offers_the_nearest_images(page: Page, stub: Stub) -> None:
     gap_start, gap_end, _ = stub.tell()["gaps"][0]
-    page_now = page.evaluate("Date.now() / 1000")
-    point(page, 1 - (page_now - (gap_start + gap_end) / 2) / 3600, click=False)
-    expect(page.locator(".timeline__tip")).to_contain_text("Liaison avec la commune interrompue")
-    expect(page.get_by_role("list", name="Légende")).to_contain_text("Manque : réseau")
-    picture = play(page, 1 - (page_now - gap_start + 8) / 3600)
-    page.get_by_role("button", name="4 ×").click()
-    until(lambda: shown_s(picture) > gap_end, 20, page.wait_for_timeout)
-    expect(page.locator(".player__jump")).to_contain_text("Images manquantes de")
-
-
-def test_leaving_ends_the_look(page: Page, stub: Stub) -> None:
     open_playback(page)
-    play(page, 0.75)
-    page.keyboard.press("d")
-    expect(page.locator(".tile--enlarged")).to_have_attribute("data-tile", "cam_1")
-    until(lambda: any(one.startswith("view_") for one in stub.tell()["closed"]), pause=page.wait_for_timeout)
+    entries = stub.tell()["entries"]
+    go_to(page, (gap_start + gap_end) / 2)
+    cover = page.locator(".review-tile__cover")
+    expect(cover).to_contain_text("Rien n’est enregistré le")
+    expect(cover).to_contain_text("Liaison avec la commune interrompue")
+    assert stub.tell()["entries"] == entries
+    cover.get_by_role("button", name="Images suivantes").click()
+    consult(page)
+    shows(page)
+    assert gap_end <= picture(page)["shown"] < gap_end + 2
 
 
-def test_without_the_journal_no_recorded_image_is_shown(page: Page, stub: Stub) -> None:
-    open_playback(page)
-    stub.tell(audit_down=True)
-    point(page, 0.75)
-    page.get_by_role("dialog").get_by_role("button", name="Consulter").click()
-    expect(page.locator(".player__cover")).to_contain_text("Le journal des accès ne répond pas")
-    assert page.locator(".player__video").evaluate("v => v.videoWidth") == 0
+def test_the_strip_and_the_still_under_the_hand_come_from_the_node(page: Page, stub: Stub) -> None:
+    stub.tell(stills_down=False)
+    at = recent()
+    begin(page, at)
+    expect(page.locator(".strip__still").first).to_be_visible()
+    x, y = point(page, at, click=False)
+    page.mouse.down()
+    page.mouse.move(x + 40, y, steps=4)
+    expect(page.locator(".timeline__still")).to_be_visible()
+    until(lambda: len(stub.tell()["stills"]) > 0, pause=page.wait_for_timeout)
+    page.mouse.up()
+    until(lambda: picture(page)["shown"] > at + 60, pause=page.wait_for_timeout)
+
+
+def test_without_stills_the_playback_goes_on(page: Page) -> None:
+    begin(page, recent())
+    page.keyboard.press("l")
+    first = picture(page)["shown"]
+    until(lambda: picture(page)["shown"] > first + 0.5, pause=page.wait_for_timeout)
+    expect(page.locator(".strip")).to_be_hidden()
+    assert len(tiles(page)) == 1

@@ -1,107 +1,115 @@
-/** The buttons under the picture, and what they are called. */
+/** The buttons under the pictures: what they are called, and the keys that do the same. */
 
-import { h, icon, setText } from "../ui/dom.js";
-
-/** The speeds that can be chosen. */
-export const SPEEDS = [0.5, 1, 2, 4, 8];
+import { SPEEDS } from "../player/head.js";
+import { h, icon } from "../ui/dom.js";
 
 const speedText = (speed) => `${String(speed).replace(".", ",")}\u00a0×`;
 
+/** What the head does, in words. @param {{playing: boolean, speed: number, direction: 1|-1}} head @returns {string} */
+export function headText({ playing, speed, direction }) {
+  if (!playing) return "Arrêt sur image";
+  return `${direction > 0 ? "Avant" : "Arrière"} ${speedText(speed)}`;
+}
+
+/**
+ * @typedef {object} ControlActions
+ * @property {() => void} toggle
+ * @property {(direction: 1|-1) => void} shuttle
+ * @property {(direction: 1|-1) => void} step
+ * @property {(seconds: number) => void} skip
+ * @property {(speed: number) => void} speed
+ * @property {(direction: 1|-1) => void} undo
+ * @property {() => void} instant
+ * @property {() => void} mark
+ * @property {() => void} live
+ * @property {(step: number) => void} zoom
+ */
+
 /** The row of controls. */
 export class Controls {
-  #on;
-  #speed = 1;
   #playButton;
+  #reverseButton;
+  #backButton;
+  #forthButton;
   #speedButtons;
   #buttons;
+  #mark;
 
-  /**
-   * @param {{toggle: () => void, step: (direction: 1|-1) => void, skip: (seconds: number) => void,
-   *   speed: (rate: number) => void, live: () => void, zoom: (step: number) => void}} on
-   */
+  /** @param {ControlActions} on */
   constructor(on) {
-    this.#on = on;
-    const button = (label, key, drawing, run, text = "") =>
+    const button = (label, key, drawing, run, { text = "", solid = false } = {}) =>
       h("button", { class: text ? "button" : "button button--icon", type: "button", title: `${label} (${key})`,
-        "aria-label": label, disabled: true, on: { click: run } }, icon(drawing, drawing === "play" || drawing === "pause"), text);
-    this.#playButton = button("Lire", "Espace", "play", on.toggle);
+        "aria-label": label, disabled: true, on: { click: run } }, icon(drawing, solid), text);
+    this.#reverseButton = button("Lire en arrière", "J", "reverse", () => on.shuttle(-1), { solid: true });
+    this.#playButton = button("Lire", "Espace", "play", on.toggle, { solid: true });
     this.#playButton.classList.add("controls__play");
+    this.#backButton = button("Revenir où j’étais", "Alt ←", "undo", () => on.undo(-1));
+    this.#forthButton = button("Refaire le saut", "Alt →", "redo", () => on.undo(1));
     this.#buttons = [
-      button("Image précédente", ",", "previous", () => on.step(-1)),
+      button("Reculer de 10 secondes", "Maj ←", "back10", () => on.skip(-10), { text: "10\u00a0s" }),
+      button("Image précédente", "←", "previous", () => on.step(-1)),
+      this.#reverseButton,
       this.#playButton,
-      button("Image suivante", ";", "next", () => on.step(1)),
-      button("Reculer de 10 secondes", "←", "back10", () => on.skip(-10), "10\u00a0s"),
+      button("Image suivante", "→", "next", () => on.step(1)),
+      button("Avancer de 10 secondes", "Maj →", "forth10", () => on.skip(10), { text: "10\u00a0s" }),
     ];
     this.#speedButtons = SPEEDS.map((speed) =>
-      h("button", { class: "speed figures", type: "button", "aria-pressed": String(speed === 1), text: speedText(speed),
-        on: { click: () => this.setSpeed(speed) } }),
+      h("button", { class: "speed figures", type: "button", "aria-pressed": "false", text: speedText(speed),
+        on: { click: () => on.speed(speed) } }),
     );
+    this.#mark = button("Poser ou ôter un repère", "M", "marker", on.mark);
+    const instant = button("Aller à un instant", "G", "instant", on.instant, { text: "Aller à…" });
+    instant.disabled = false;
     /** @type {HTMLElement} */
     this.element = h(
       "div",
       { class: "controls", role: "group", "aria-label": "Lecture" },
+      h("div", { class: "controls__group" }, this.#backButton, this.#forthButton),
       h("div", { class: "controls__group" }, this.#buttons),
       h("div", { class: "controls__group speeds", role: "group", "aria-label": "Vitesse" }, this.#speedButtons),
       h(
         "div",
         { class: "controls__group controls__group--end" },
-        h("button", { class: "button button--icon", type: "button", title: "Ligne de temps plus large", "aria-label": "Ligne de temps plus large",
-          on: { click: () => on.zoom(1) } }, icon("minus")),
-        h("button", { class: "button button--icon", type: "button", title: "Ligne de temps plus détaillée", "aria-label": "Ligne de temps plus détaillée",
-          on: { click: () => on.zoom(-1) } }, icon("plus")),
+        this.#mark,
+        instant,
         h("button", { class: "button", type: "button", title: "Revenir au direct (D)", on: { click: on.live } }, icon("wall"), "Direct"),
       ),
     );
+    /** How much of the time line is seen. @type {HTMLElement} */
+    this.zoom = h(
+      "div",
+      { class: "controls__group zoom" },
+      plain("Ligne de temps plus large", "minus", () => on.zoom(1)),
+      plain("Ligne de temps plus détaillée", "plus", () => on.zoom(-1)),
+    );
   }
 
-  /** Whether there are images to act on. @param {boolean} value */
-  setEnabled(value) {
-    for (const button of this.#buttons) button.disabled = !value;
-  }
-
-  /** @param {boolean} playing */
-  setPlaying(playing) {
-    const label = playing ? "Arrêter sur l’image" : "Lire";
-    if (this.#playButton.getAttribute("aria-label") === label) return;
-    this.#playButton.setAttribute("aria-label", label);
-    this.#playButton.title = `${label} (Espace)`;
-    this.#playButton.replaceChildren(icon(playing ? "pause" : "play", true));
-  }
-
-  /** The speed in force. @returns {number} */
-  get speed() {
-    return this.#speed;
-  }
-
-  /** @param {number} speed one of `SPEEDS` */
-  setSpeed(speed) {
-    this.#speed = speed;
-    this.#speedButtons.forEach((button, index) => button.setAttribute("aria-pressed", String(SPEEDS[index] === speed)));
-    this.#on.speed(speed);
-  }
-
-  /** The next speed up or down. @param {1|-1} direction */
-  changeSpeed(direction) {
-    const index = Math.min(Math.max(SPEEDS.indexOf(this.#speed) + direction, 0), SPEEDS.length - 1);
-    this.setSpeed(SPEEDS[index]);
+  /**
+   * Show what can be done, and what the head does.
+   * @param {import("../player/head.js").Head} head
+   * @param {{active: boolean, canGoBack: boolean, canGoForward: boolean}} may
+   */
+  update(head, { active, canGoBack, canGoForward }) {
+    for (const button of [...this.#buttons, this.#mark]) set(button, "disabled", !active);
+    set(this.#backButton, "disabled", !canGoBack);
+    set(this.#forthButton, "disabled", !canGoForward);
+    this.#reverseButton.setAttribute("aria-pressed", String(head.playing && head.direction < 0));
+    const label = head.playing ? "Arrêter sur l’image" : "Lire";
+    if (this.#playButton.getAttribute("aria-label") !== label) {
+      this.#playButton.setAttribute("aria-label", label);
+      this.#playButton.title = `${label} (Espace)`;
+      this.#playButton.replaceChildren(icon(head.playing ? "pause" : "play", true));
+    }
+    this.#speedButtons.forEach((button, index) => {
+      const pressed = String(SPEEDS[index] === head.speed);
+      if (button.getAttribute("aria-pressed") !== pressed) button.setAttribute("aria-pressed", pressed);
+    });
   }
 }
 
-/**
- * The clock over the picture: local time, and UTC when one points at it.
- * @returns {{element: HTMLElement, set: (local: string, day: string, utc: string) => void}}
- */
-export function makeClock() {
-  const hour = h("time", { class: "watch__hour figures", data: { clock: "playback" } });
-  const day = h("span", { class: "watch__day" });
-  const zone = h("span", { class: "watch__utc figures" });
-  return {
-    element: h("div", { class: "watch" }, day, hour, zone),
-    set(local, date, utc) {
-      setText(hour, local);
-      setText(day, date);
-      setText(zone, utc);
-      hour.title = utc;
-    },
-  };
+const plain = (label, drawing, run) =>
+  h("button", { class: "button button--icon", type: "button", title: label, "aria-label": label, on: { click: run } }, icon(drawing));
+
+function set(element, property, value) {
+  if (element[property] !== value) element[property] = value;
 }

@@ -1,286 +1,269 @@
-/** The playback: a camera, its time line, and its recorded images (one entry in the journal for each look). */
+/** The playback: up to four cameras in step, their time line, and what the operator does with them. */
 
 import { get } from "../api.js";
-import { RecordingPlayer } from "../player/recording_player.js";
+import { MOST_CAMERAS } from "../player/deck.js";
+import { SPEEDS, shuttled } from "../player/head.js";
 import { go } from "../router.js";
 import { currentPerson, may, now } from "../session.js";
 import { announce, fill, h, setText } from "../ui/dom.js";
-import { clockTime, dateTime, duration, longDate, number, preciseTime, utcTime } from "../ui/format.js";
-import { isTyping } from "../ui/keys.js";
+import { clockTime } from "../ui/format.js";
 import { clearNotice, passingNotice, showNotice } from "../ui/notices.js";
-import { askPlaybackReason } from "../ui/purpose.js";
 import { CameraList } from "../wall/camera_list.js";
-import { causeSentence } from "../wall/causes.js";
-import { Controls, makeClock } from "./controls.js";
-import { Look } from "./look.js";
-import { playableFrom, readTimeline } from "./timeline.js";
+import { Controls, headText } from "./controls.js";
+import { HeadLine } from "./head_line.js";
+import { askInstant } from "./instant.js";
+import { playbackKeys } from "./keys.js";
+import { Markers } from "./markers.js";
+import { Review } from "./review.js";
+import { PlaybackStage } from "./stage.js";
+import { Stills } from "./stills.js";
+import { gapAt } from "./timeline.js";
 import { describeGaps, TimelineView } from "./timeline_view.js";
 
 const FIRST_RANGE_MS = 3_600_000;
 const REFRESH_EVERY_MS = 10_000;
-const BEFORE_MS = 60_000;
-const AFTER_MS = 1_800_000;
-const FRESH_MS = 3_000;
 const MARGIN_SHARE = 0.5;
+const LINK_PATIENCE_MS = 1_500;
+const LIVE_MS = 4_000;
 
 /**
  * Show the playback.
  * @param {HTMLElement} place
- * @param {URLSearchParams} parameters `camera`: the one to open
+ * @param {URLSearchParams} parameters `camera`: the one to open, or several with commas; `at`: an instant (RFC 3339)
  * @returns {import("../router.js").Mounted}
  */
 export function mountPlayback(place, parameters) {
   const playback = new Playback(place);
-  playback.start(parameters.get("camera") ?? "");
-  return { unmount: () => playback.stop(), update: (next) => playback.choose(next.get("camera") ?? "") };
+  playback.start(parameters);
+  return { unmount: () => playback.stop(), update: (next) => playback.open(next) };
 }
 
 class Playback {
-  #cameras = new Map();
-  #camera = null;
-  #look = null;
-  #reason = null;
-  #timeline = { spans: [], gaps: [] };
-  #asking = 0;
+  #known = new Map();
   #timer = 0;
-  #busy = false;
+  #linkTimer = 0;
   #stopped = false;
-  #video = h("video", { class: "player__video", muted: true });
-  #cover = h("div", { class: "player__cover" });
-  #jump = h("p", { class: "player__jump", role: "status", hidden: true });
-  #heading = h("h1", { class: "player__name", text: "Relecture" });
-  #where = h("p", { class: "player__where note" });
-  #receipt = h("p", { class: "note player__receipt" });
   #gaps = h("p", { class: "note", role: "status" });
-  #watch = makeClock();
-  #player = new RecordingPlayer(this.#video, currentPerson().media_url, {
-    shown: (ms) => this.#shown(ms),
-    jumped: (fromMs, toMs) => this.#jumped(fromMs, toMs),
-    ended: () => this.#ended(),
-    failed: (error) => this.#failed(error.message),
+  #line = new HeadLine();
+  #stills = new Stills(currentPerson().media_url);
+  #review = new Review(currentPerson().gateway_url, {
+    moved: () => this.#moved(),
+    condition: (id, condition, details) => this.#condition(id, condition, details),
+    jumped: (fromMs, toMs) => this.#stage.jumped(fromMs, toMs),
+    nothing: (ms, found) => this.#nothing(ms, found),
+    refused: (id, error) => this.#refused(id, error),
+    looked: () => this.#looked(),
+    finished: () => passingNotice("Fin des images enregistrées. D pour revenir au direct."),
+    link: (connected) => this.#link(connected),
   });
-  #controls = new Controls({
-    toggle: () => this.#toggle(),
-    step: (direction) => this.#player.step(direction),
-    skip: (seconds) => this.#skip(seconds),
-    speed: (rate) => this.#player.setRate(rate),
-    live: () => this.#live(),
-    zoom: (step) => this.#view.zoom(step),
+  #stage = new PlaybackStage({
+    add: (camera) => this.#review.add(camera),
+    remove: (id) => this.#review.remove(id),
+    changed: (ids) => this.#arranged(ids),
+    activated: () => this.#showStills(),
+    go: (ms) => this.#goTo(ms, true),
   });
-  #view = new TimelineView({ play: (ms) => this.#playFrom(ms), ranged: () => this.#load() });
-  #list = new CameraList({ label: "Caméras à relire", pick: (camera) => this.choose(camera.id) });
-  #body;
+  #markers = new Markers({ go: (ms) => this.#goTo(ms), changed: (list) => this.#view.setMarkers(list) });
+  #view = new TimelineView({
+    play: (ms) => this.#goTo(ms, true),
+    ranged: () => this.#load(),
+    still: (ms, exact) => this.#stills.near(ms, exact),
+  });
+  #list = new CameraList({
+    label: "Caméras à relire", pick: (camera) => this.#stage.choose([camera]), add: (camera) => this.#stage.toggle(camera),
+  });
+  #controls;
+  #keys;
 
   constructor(place) {
-    this.#body = h(
-      "section",
-      { class: "playback" },
-      h("header", { class: "player__head" }, h("div", {}, this.#heading, this.#where), this.#watch.element),
-      h("div", { class: "player" }, this.#video, this.#cover, this.#jump),
-      this.#controls.element,
-      this.#view.element,
-      h("div", { class: "playback__foot" }, this.#view.legend, this.#gaps, this.#receipt),
+    const actions = this.#actions();
+    this.#controls = new Controls(actions);
+    this.#keys = playbackKeys(actions);
+    fill(
+      place,
+      h("div", { class: "with-cameras" }, this.#list.element, h(
+        "section",
+        { class: "playback" },
+        this.#line.element,
+        this.#stage.element,
+        this.#controls.element,
+        h("div", { class: "playback__line" }, this.#view.element, this.#stills.element),
+        h("div", { class: "playback__foot" }, this.#controls.zoom, this.#view.legend, this.#gaps, this.#markers.element),
+      )),
     );
-    fill(place, h("div", { class: "with-cameras" }, this.#list.element, this.#body));
-    for (const event of ["play", "pause", "emptied"]) {
-      this.#video.addEventListener(event, () => this.#controls.setPlaying(this.#player.active && !this.#video.paused));
-    }
-    this.#say("Choisissez une caméra dans la liste.");
-    document.addEventListener("keydown", this.#key);
+    document.addEventListener("keydown", this.#keys);
     window.addEventListener("pagehide", this.#left);
-    this.#timer = window.setInterval(() => this.#camera && !document.hidden && this.#load(), REFRESH_EVERY_MS);
+    this.#timer = window.setInterval(() => !document.hidden && this.#load(), REFRESH_EVERY_MS);
   }
 
-  async start(id) {
+  async start(parameters) {
     try {
       const { cameras } = await get("/api/cameras");
       if (this.#stopped) return;
-      this.#cameras = new Map(cameras.map((camera) => [camera.id, camera]));
+      this.#known = new Map(cameras.map((camera) => [camera.id, camera]));
       this.#list.setCameras(cameras);
-      this.choose(id);
+      this.open(parameters);
     } catch (error) {
-      if (error.status !== 401) this.#say(error.text);
+      if (error.status !== 401) this.#stage.say(error.text);
     }
   }
 
-  choose(id) {
-    const camera = this.#cameras.get(id);
-    if (!camera || camera === this.#camera) return;
-    this.#end();
-    this.#camera = camera;
-    this.#reason = null;
-    this.#list.setCurrent(id);
-    setText(this.#heading, camera.name);
-    setText(this.#where, [camera.commune_name, camera.authority && `Autorité\u00a0: ${camera.authority}`].filter(Boolean).join(" · "));
-    this.#video.dataset.camera = id;
-    this.#say("Choisissez un instant sur la ligne de temps.");
-    this.#view.setCursor(null);
-    this.#view.setRange({ startMs: now() - FIRST_RANGE_MS, endMs: now() });
+  open(parameters) {
+    const ids = (parameters.get("camera") ?? "").split(",").filter((id) => this.#known.has(id));
+    if (ids.length === 0) return;
+    this.#stage.choose(ids.slice(0, MOST_CAMERAS).map((id) => this.#known.get(id)));
+    const atMs = Date.parse(parameters.get("at") ?? "");
+    if (!Number.isNaN(atMs)) this.#goTo(atMs);
   }
 
   stop() {
     this.#stopped = true;
     clearInterval(this.#timer);
-    document.removeEventListener("keydown", this.#key);
+    clearTimeout(this.#linkTimer);
+    document.removeEventListener("keydown", this.#keys);
     window.removeEventListener("pagehide", this.#left);
-    this.#end();
+    this.#review.stop();
+    this.#stills.stop();
     this.#view.remove();
     clearNotice("audit");
+    clearNotice("gateway");
+  }
+
+  #actions() {
+    const review = this.#review;
+    const { head } = review;
+    const active = (act) => (...values) => review.active && act(...values);
+    return {
+      toggle: active(() => (head.playing ? head.hold() : head.play(1, head.direction > 0 ? head.speed : 1))),
+      shuttle: active((direction) => head.play(direction, shuttled(head, direction))),
+      step: active((direction) => review.step(this.#stage.active, direction)),
+      skip: active((seconds) => review.skip(seconds)),
+      speed: (speed) => head.setSpeed(speed),
+      faster: (by) => head.setSpeed(SPEEDS[Math.min(Math.max(SPEEDS.indexOf(head.speed) + by, 0), SPEEDS.length - 1)]),
+      undo: (direction) => review.undo(direction),
+      instant: () => this.#askInstant(),
+      mark: active(() => this.#mark()),
+      marker: active((direction) => this.#toMarker(direction)),
+      zoom: (step) => this.#view.zoom(step),
+      live: () => this.#stage.active && may("live") && go("mur", { camera: this.#stage.active }),
+      search: () => this.#list.focusSearch(),
+    };
+  }
+
+  #arranged(ids) {
+    this.#list.setCurrent(...ids);
+    this.#showLines();
+    if (ids.length === 0) this.#view.setCursor(null);
+    const first = this.#view.range.endMs < FIRST_RANGE_MS;
+    if (first && ids.length > 0) this.#view.setRange({ startMs: now() - FIRST_RANGE_MS, endMs: now() });
+    else this.#load();
   }
 
   async #load() {
-    const asked = (this.#asking += 1);
+    const { ids } = this.#stage;
     const { startMs, endMs } = this.#view.range;
     const margin = (endMs - startMs) * MARGIN_SHARE;
+    this.#showStills();
+    if (ids.length === 0) return;
     try {
-      const answer = await get(`/api/cameras/${encodeURIComponent(this.#camera.id)}/timeline`, {
-        from: new Date(startMs - margin).toISOString(),
-        to: new Date(Math.min(endMs + margin, now())).toISOString(),
-      });
-      if (asked !== this.#asking || this.#stopped) return;
-      this.#timeline = readTimeline(answer, now());
-      this.#view.setTimeline(this.#timeline);
-      describeGaps(this.#gaps, this.#timeline, this.#view.range);
+      const newest = await this.#review.timelines.load(ids, { startMs: startMs - margin, endMs: endMs + margin });
+      if (newest && !this.#stopped) this.#showLines();
     } catch (error) {
-      if (asked === this.#asking && error.status !== 401) setText(this.#gaps, error.text);
+      if (error.status !== 401) setText(this.#gaps, error.text);
     }
   }
 
-  async #playFrom(ms) {
-    if (!this.#camera || this.#busy) return;
-    const from = playableFrom(this.#timeline, ms);
-    if (from === null) {
-      passingNotice("Rien n’est enregistré à partir de cet instant.");
-      return;
-    }
-    this.#busy = true;
-    try {
-      await this.#playRecorded(Math.round(from));
-    } finally {
-      this.#busy = false;
-    }
+  #showLines() {
+    const lines = this.#stage.ids.map((id) => this.#review.timelines.of(id));
+    this.#view.setLines(lines);
+    if (lines.length > 0) describeGaps(this.#gaps, lines, this.#view.range);
+    else setText(this.#gaps, "");
   }
 
-  async #playRecorded(ms) {
-    if (this.#look?.holds(this.#camera.id, ms)) {
-      if (!this.#player.active || !this.#player.seek(ms)) this.#read(ms);
-      else this.#player.resume();
-      return;
-    }
-    const what = { cameraId: this.#camera.id, fromMs: ms - BEFORE_MS, toMs: Math.round(Math.min(ms + AFTER_MS, now())) };
-    if (!this.#reason) {
-      const range = `${dateTime(what.fromMs)} à ${clockTime(what.toMs)}`;
-      this.#reason = await askPlaybackReason({ camera: `${this.#camera.name}, ${this.#camera.commune_name}`, range });
-    }
-    if (!this.#reason || this.#stopped) return;
-    try {
-      const look = await Look.open(
-        { ...what, reason: this.#reason },
-        { mediaUrl: currentPerson().media_url, ended: (cause) => this.#revoked(cause) },
-      );
-      this.#look?.close();
-      this.#look = look;
-      if (this.#stopped) {
-        this.#end();
-        return;
-      }
-      clearNotice("audit");
-      setText(this.#receipt, look.receiptIndex === null ? "" : `Consultation n°\u00a0${number(look.receiptIndex)} inscrite au journal`);
-      this.#read(ms);
-    } catch (error) {
-      if (error.code === "audit.unavailable") showNotice("audit", error.text);
-      this.#failed(error.text ?? "La consultation n’a pas pu être ouverte.");
-    }
+  #showStills() {
+    this.#stills.show(this.#review.looks.find((look) => look.cameraId === this.#stage.active) ?? null, this.#view.range);
   }
 
-  #read(ms) {
-    this.#say("Chargement des images…");
-    this.#player.play({ ticket: () => this.#look?.ticket ?? "", fromMs: ms, toMs: this.#look.toMs });
-    this.#player.setRate(this.#controls.speed);
-    this.#controls.setEnabled(true);
+  async #goTo(ms, play = null) {
+    const { startMs, endMs } = this.#view.range;
+    const half = (endMs - startMs) / 2;
+    if (ms < startMs || ms > endMs) this.#view.setRange({ startMs: ms - half, endMs: ms + half });
+    await this.#review.goTo(ms, { play });
   }
 
-  #shown(ms) {
-    this.#cover.hidden = true;
-    this.#video.dataset.shownUtc = new Date(ms).toISOString();
-    this.#watch.set(preciseTime(ms).slice(0, -2), longDate(ms), utcTime(ms));
+  async #askInstant() {
+    if (this.#stage.ids.length === 0) return;
+    const ms = await askInstant(this.#review.active ? this.#review.head.ms : now() - 60_000);
+    if (ms !== null && !this.#stopped) this.#goTo(Math.min(ms, now() - LIVE_MS));
+  }
+
+  #mark() {
+    const { ms } = this.#review.head;
+    const marked = this.#markers.toggle(ms);
+    passingNotice(marked ? `Repère posé à ${clockTime(ms)}` : `Repère de ${clockTime(ms)} ôté`, { undo: () => this.#markers.toggle(ms) });
+  }
+
+  #toMarker(direction) {
+    const ms = this.#markers.neighbour(this.#review.head.ms, direction);
+    if (ms !== null) this.#goTo(ms);
+  }
+
+  #moved() {
+    const { head, active } = this.#review;
+    for (const [id, tile] of this.#stage.tiles) {
+      const shownMs = this.#review.shownMs(id);
+      if (shownMs !== null) tile.setShown(shownMs);
+    }
+    this.#updateControls();
+    if (!active) return;
+    this.#line.setHead(head.ms, headText(head));
+    this.#view.setCursor(head.ms);
+  }
+
+  #updateControls() {
+    const { head, trail, active } = this.#review;
+    this.#controls.update(head, { active, canGoBack: trail.canGoBack, canGoForward: trail.canGoForward });
+  }
+
+  #condition(id, condition, details) {
+    const tile = this.#stage.tiles.get(id);
+    if (condition === "gap") {
+      const gap = gapAt(this.#review.timelines.of(id), details.startMs + 1);
+      tile?.show(condition, { ...details, label: gap?.label });
+    } else tile?.show(condition, details);
+    if (condition === "shown") this.#review.settled(id);
+  }
+
+  #nothing(ms, { gaps, nextMs, previousMs }) {
     this.#view.setCursor(ms);
+    for (const [id, tile] of this.#stage.tiles) tile.showNothing(ms, { gap: gaps.get(id), nextMs, previousMs });
+    announce("Rien n’est enregistré à cet instant.");
   }
 
-  #jumped(fromMs, toMs) {
-    setText(this.#jump, `Images manquantes de ${clockTime(fromMs)} à ${clockTime(toMs)} (${duration(toMs - fromMs)})`);
-    this.#jump.hidden = false;
-    setTimeout(() => (this.#jump.hidden = true), 4_000);
+  #refused(id, error) {
+    const text = error.text ?? "La consultation n’a pas pu être ouverte.";
+    if (error.code === "audit.unavailable") showNotice("audit", text);
+    this.#stage.tiles.get(id)?.show("refused", { text, code: error.code });
+    announce(text);
   }
 
-  #ended() {
-    const reached = this.#player.utcMs;
-    if (now() - this.#look.toMs > FRESH_MS && playableFrom(this.#timeline, this.#look.toMs) !== null) {
-      this.#playFrom(Math.max(reached, this.#look.toMs));
-      return;
+  #looked() {
+    const { looks } = this.#review;
+    if (looks.length > 0) clearNotice("audit");
+    this.#line.setLooks(looks);
+    this.#view.setLooks(looks.map((look) => ({ startMs: look.fromMs, endMs: look.toMs })));
+    this.#updateControls();
+    this.#showStills();
+  }
+
+  #link(connected) {
+    clearTimeout(this.#linkTimer);
+    if (connected) clearNotice("gateway");
+    else if (this.#review.active) {
+      const sentence = "La liaison avec l’enregistreur est interrompue. Reconnexion en cours.";
+      this.#linkTimer = window.setTimeout(() => showNotice("gateway", sentence, { caution: true }), LINK_PATIENCE_MS);
     }
-    passingNotice("Fin des images enregistrées. D pour revenir au direct.");
   }
 
-  #revoked(cause) {
-    this.#player.stop();
-    this.#look = null;
-    this.#failed(cause === "audit.unavailable" ? "Le journal des accès ne répond pas\u00a0: la lecture est arrêtée." : causeSentence(cause));
-  }
-
-  #failed(sentence) {
-    this.#controls.setEnabled(false);
-    this.#say(sentence);
-    announce(sentence);
-  }
-
-  #say(sentence) {
-    this.#cover.hidden = false;
-    setText(this.#cover, sentence);
-  }
-
-  #end() {
-    this.#player.stop();
-    this.#look?.close();
-    this.#look = null;
-    this.#controls.setEnabled(false);
-    setText(this.#receipt, "");
-    this.#watch.set("", "", "");
-    delete this.#video.dataset.shownUtc;
-  }
-
-  #toggle() {
-    if (!this.#player.active) return;
-    if (this.#video.paused) this.#player.resume();
-    else this.#player.pause();
-  }
-
-  #skip(seconds) {
-    if (this.#player.active) this.#playFrom(this.#player.utcMs + seconds * 1000);
-  }
-
-  #live() {
-    if (this.#camera && may("live")) go("mur", { camera: this.#camera.id });
-  }
-
-  #left = () => this.#end();
-
-  #key = (event) => {
-    if (isTyping(event) || event.defaultPrevented) return;
-    const actions = {
-      " ": () => this.#toggle(),
-      ArrowLeft: () => this.#skip(-10),
-      ArrowRight: () => this.#skip(10),
-      ",": () => this.#player.active && this.#player.step(-1),
-      ";": () => this.#player.active && this.#player.step(1),
-      "+": () => this.#controls.changeSpeed(1),
-      "-": () => this.#controls.changeSpeed(-1),
-      d: () => this.#live(),
-      D: () => this.#live(),
-      "/": () => this.#list.focusSearch(),
-    };
-    if (!actions[event.key] || (event.key === " " && event.target.closest?.("button"))) return;
-    event.preventDefault();
-    actions[event.key]();
-  };
+  #left = () => this.#review.stop();
 }

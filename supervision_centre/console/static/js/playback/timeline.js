@@ -10,6 +10,14 @@ export const CAUSES = [
   { code: "authorisation", label: "Autorisation", colour: "--gap-authorisation" },
 ];
 
+/** A cause in words, its code unknown or not. @param {string} code @returns {string} */
+export const causeLabel = (code) => {
+  if (code === "not_recorded") return "Jamais enregistré, ou effacé à son terme";
+  if (code === "damaged") return "Images endommagées\u00a0: elles ne font pas foi. Prévenez l’administrateur";
+  const known = CAUSES.find((one) => one.code === code);
+  return known ? `Images manquantes\u00a0: ${known.label.toLowerCase()}` : "Images manquantes";
+};
+
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
@@ -48,18 +56,6 @@ export const spanAt = (timeline, ms) => timeline.spans.find((span) => span.start
 
 /** The gap that holds an instant. @param {Timeline} timeline @param {number} ms @returns {Gap|undefined} */
 export const gapAt = (timeline, ms) => timeline.gaps.find((gap) => gap.startMs <= ms && ms < gap.endMs);
-
-/**
- * The instant to play when somebody points at `ms`: itself when it is recorded, else the start of the next span.
- * @param {Timeline} timeline
- * @param {number} ms
- * @returns {number|null} null when nothing is recorded from there on
- */
-export function playableFrom(timeline, ms) {
-  if (spanAt(timeline, ms)) return ms;
-  const next = timeline.spans.find((span) => span.startMs > ms);
-  return next ? next.startMs : null;
-}
 
 /**
  * The next zoom, around an instant that stays under the pointer, never past now.

@@ -1,32 +1,34 @@
-/** The time line on a canvas: recorded stretches, gaps in the colour of their cause, hours, and where the picture is. */
+/** The time line as one works with it: a point plays, a drag of the head scrubs, a drag elsewhere moves the stretch. */
 
 import { now } from "../session.js";
 import { announce, fill, h, setText } from "../ui/dom.js";
-import { clockTime, dateTime, duration, plural, shortTime, utcTime, zoneOffset } from "../ui/format.js";
-import { axis, CAUSES, clamped, gapAt, spanAt, zoomed } from "./timeline.js";
+import { clockTime, dateTime, duration, plural, utcTime } from "../ui/format.js";
+import { CAUSES, causeLabel, clamped, gapAt, spanAt, zoomed } from "./timeline.js";
+import { bandAt, heightFor, paint } from "./timeline_paint.js";
 
-const BAND_TOP = 26;
-const BAND_HEIGHT = 30;
-const NARROWEST_PX = 2;
 const DRAG_FROM_PX = 4;
+const HEAD_REACH_PX = 7;
 
 /** A canvas that is also a slider for the keyboard and for screen readers. */
 export class TimelineView {
   #on;
   #range = { startMs: 0, endMs: 1 };
-  #timeline = { spans: [], gaps: [] };
+  #lines = [];
+  #looks = [];
+  #markers = [];
   #cursorMs = null;
   #hoverMs = null;
+  #scrubMs = null;
   #drag = null;
-  #colours = new Map();
   #canvas;
   #tooltip = h("div", { class: "timeline__tip", hidden: true });
   #observer = new ResizeObserver(() => this.#draw());
   #redraw = 0;
 
   /**
-   * @param {{play: (ms: number) => void, ranged: (range: {startMs: number, endMs: number}) => void}} on `play`: somebody
-   *   points at an instant; `ranged`: another stretch is looked at
+   * @param {{play: (ms: number) => void, ranged: (range: {startMs: number, endMs: number}) => void,
+   *   still: (ms: number, exact: boolean) => HTMLElement|null}} on `play`: somebody points at an instant; `ranged`: another
+   *   stretch is looked at; `still`: a small picture of an instant, when there is one
    */
   constructor(on) {
     this.#on = on;
@@ -65,9 +67,22 @@ export class TimelineView {
     this.#later();
   }
 
-  /** @param {import("./timeline.js").Timeline} timeline */
-  setTimeline(timeline) {
-    this.#timeline = timeline;
+  /** One line for each camera. @param {import("./timeline.js").Timeline[]} lines */
+  setLines(lines) {
+    this.#lines = lines;
+    this.#canvas.style.setProperty("height", `${heightFor(lines.length)}px`);
+    this.#later();
+  }
+
+  /** What may be looked at. @param {Array<{startMs: number, endMs: number}>} looks */
+  setLooks(looks) {
+    this.#looks = looks;
+    this.#later();
+  }
+
+  /** Marked instants. @param {number[]} markers */
+  setMarkers(markers) {
+    this.#markers = markers;
     this.#later();
   }
 
@@ -112,13 +127,24 @@ export class TimelineView {
     return this.#range.startMs + share * (this.#range.endMs - this.#range.startMs);
   }
 
+  #onHead(event) {
+    if (this.#cursorMs === null) return false;
+    const { startMs, endMs } = this.#range;
+    const perPx = (endMs - startMs) / Math.max(1, this.#canvas.clientWidth);
+    return Math.abs(this.#msAt(event) - this.#cursorMs) < HEAD_REACH_PX * perPx;
+  }
+
   #pressed(event) {
     this.#canvas.setPointerCapture(event.pointerId);
-    this.#drag = { x: event.clientX, range: this.#range, moved: false };
+    this.#drag = { x: event.clientX, range: this.#range, moved: false, scrubs: this.#onHead(event) };
   }
 
   #moved(event) {
-    if (this.#drag) {
+    this.#canvas.classList.toggle("timeline__canvas--grip", this.#drag ? this.#drag.scrubs : this.#onHead(event));
+    if (this.#drag?.scrubs) {
+      this.#drag.moved ||= Math.abs(event.clientX - this.#drag.x) > DRAG_FROM_PX;
+      if (this.#drag.moved) this.#scrubMs = Math.min(this.#msAt(event), now());
+    } else if (this.#drag) {
       const shift = event.clientX - this.#drag.x;
       if (Math.abs(shift) > DRAG_FROM_PX) this.#drag.moved = true;
       if (this.#drag.moved) {
@@ -135,9 +161,10 @@ export class TimelineView {
   #released(event) {
     const drag = this.#drag;
     this.#drag = null;
+    this.#scrubMs = null;
     if (!drag) return;
-    if (drag.moved) this.setRange(this.#range);
-    else this.#on.play(Math.min(this.#msAt(event), now()));
+    if (drag.moved && !drag.scrubs) this.setRange(this.#range);
+    else if (drag.moved || !drag.scrubs) this.#on.play(Math.min(this.#msAt(event), now()));
   }
 
   #left() {
@@ -168,16 +195,17 @@ export class TimelineView {
 
   #tip(event) {
     const ms = this.#hoverMs;
-    const gap = gapAt(this.#timeline, ms);
-    const lines = [h("p", { class: "figures", text: dateTime(ms) }), h("p", { class: "note figures", text: utcTime(ms).replace(/,\d+/, "") })];
+    const line = this.#lines[bandAt(event.offsetY, this.#lines.length)] ?? { spans: [], gaps: [] };
+    const gap = gapAt(line, ms);
+    const still = gap ? null : this.#on.still(ms, this.#scrubMs !== null);
+    const lines = [still, h("p", { class: "figures", text: dateTime(ms) }), h("p", { class: "note figures", text: utcTime(ms).replace(/,\d+/, "") })];
     if (gap) {
-      const cause = CAUSES.find((one) => one.code === gap.cause);
       const range = `de ${clockTime(gap.startMs)} ${gap.open ? "jusqu’à maintenant" : `à ${clockTime(gap.endMs)}`}`;
       lines.push(
-        h("p", { text: `${gap.label || `Images manquantes\u00a0: ${cause?.label ?? gap.cause}`}` }),
+        h("p", { text: gap.label || causeLabel(gap.cause) }),
         h("p", { class: "note figures", text: `${range} (${duration(gap.endMs - gap.startMs)})${gap.repaired ? ", réparé depuis la commune" : ""}` }),
       );
-    } else if (!spanAt(this.#timeline, ms)) lines.push(h("p", { class: "note", text: "Rien d’enregistré" }));
+    } else if (!spanAt(line, ms)) lines.push(h("p", { class: "note", text: "Rien d’enregistré" }));
     fill(this.#tooltip, lines);
     this.#tooltip.hidden = false;
     const box = this.#canvas.getBoundingClientRect();
@@ -194,75 +222,26 @@ export class TimelineView {
     });
   }
 
-  #colour(token) {
-    if (!this.#colours.has(token)) {
-      this.#colours.set(token, getComputedStyle(document.documentElement).getPropertyValue(token).trim());
-    }
-    return this.#colours.get(token);
-  }
-
   #draw() {
-    const width = this.#canvas.clientWidth;
-    const height = this.#canvas.clientHeight;
-    const ratio = window.devicePixelRatio || 1;
-    if (width === 0) return;
-    if (this.#canvas.width !== Math.round(width * ratio)) this.#canvas.width = Math.round(width * ratio);
-    if (this.#canvas.height !== Math.round(height * ratio)) this.#canvas.height = Math.round(height * ratio);
-    const pen = this.#canvas.getContext("2d");
-    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-    pen.clearRect(0, 0, width, height);
     const { startMs, endMs } = this.#range;
     this.#canvas.setAttribute("aria-valuemin", String(Math.round(startMs / 1000)));
     this.#canvas.setAttribute("aria-valuemax", String(Math.round(endMs / 1000)));
-    const x = (ms) => ((ms - startMs) / (endMs - startMs)) * width;
-    const bar = (from, to, token) => {
-      const left = Math.max(0, x(from));
-      const right = Math.min(width, Math.max(x(to), x(from) + NARROWEST_PX));
-      if (right <= 0 || left >= width) return;
-      pen.fillStyle = this.#colour(token);
-      pen.fillRect(left, BAND_TOP, right - left, BAND_HEIGHT);
-    };
-    pen.fillStyle = this.#colour("--surface");
-    pen.fillRect(0, BAND_TOP, width, BAND_HEIGHT);
-    for (const span of this.#timeline.spans) bar(span.startMs, span.endMs, "--recorded");
-    for (const gap of this.#timeline.gaps) {
-      bar(gap.startMs, gap.endMs, CAUSES.find((cause) => cause.code === gap.cause)?.colour ?? "--gap-recorder");
-    }
-    this.#drawAxis(pen, width, x);
-    if (this.#hoverMs !== null) this.#line(pen, x(this.#hoverMs), height, "--muted", 1);
-    if (this.#cursorMs !== null) this.#line(pen, x(this.#cursorMs), height, "--text", 2);
-  }
-
-  #drawAxis(pen, width, x) {
-    const { stepMs, ticks } = axis(this.#range, width, zoneOffset(this.#range.startMs));
-    const text = stepMs < 60_000 ? clockTime : shortTime;
-    pen.font = `12px ${getComputedStyle(this.#canvas).fontFamily}`;
-    pen.textBaseline = "top";
-    for (const tick of ticks) {
-      const at = Math.round(x(tick)) + 0.5;
-      pen.fillStyle = this.#colour("--line-strong");
-      pen.fillRect(at, BAND_TOP - 6, 1, 6);
-      pen.fillStyle = this.#colour("--muted");
-      const label = text(tick);
-      const half = pen.measureText(label).width / 2;
-      if (at - half > 0 && at + half < width) pen.fillText(label, at - half, 4);
-    }
-  }
-
-  #line(pen, at, height, token, thickness) {
-    pen.fillStyle = this.#colour(token);
-    pen.fillRect(Math.round(at) - thickness / 2, BAND_TOP - 6, thickness, Math.min(height, BAND_TOP + BAND_HEIGHT + 6) - BAND_TOP + 6);
+    paint(this.#canvas, {
+      range: this.#range, lines: this.#lines, looks: this.#looks, markers: this.#markers, hoverMs: this.#hoverMs,
+      cursorMs: this.#scrubMs ?? this.#cursorMs,
+    });
   }
 }
 
 /**
  * The gaps of a stretch as a text, for those who do not see the canvas.
  * @param {HTMLElement} place
- * @param {import("./timeline.js").Timeline} timeline
+ * @param {import("./timeline.js").Timeline[]} lines
  * @param {{startMs: number, endMs: number}} range
  */
-export function describeGaps(place, timeline, { startMs, endMs }) {
-  const lengths = timeline.gaps
+export function describeGaps(place, lines, { startMs, endMs }) {
+  const lengths = lines
+    .flatMap((line) => line.gaps)
     .map((gap) => Math.min(gap.endMs, endMs) - Math.max(gap.startMs, startMs))
     .filter((length) => length > 0);
   const total = lengths.reduce((sum, length) => sum + length, 0);

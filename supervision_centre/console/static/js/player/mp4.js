@@ -1,6 +1,7 @@
 /**
  * The little that the console must read in fragmented MP4 (ISO/IEC 14496-12, 14496-15): the codec of an init segment, its
- * timescale, and when a fragment starts and how long it lasts. Every read is bounded by the box that holds it.
+ * timescale, when a fragment starts and how long it lasts, and where its samples are. Every read is bounded by the box that
+ * holds it.
  */
 
 const CONTAINERS = new Set(["moov", "trak", "mdia", "minf", "stbl", "moof", "traf", "mvex"]);
@@ -52,7 +53,8 @@ export function initLength(bytes) {
 /**
  * What an init segment says.
  * @param {Uint8Array} bytes
- * @returns {{mime: string, timescale: number}|null} null when it holds no H.264 or H.265 video
+ * @returns {{mime: string, codec: string, description: Uint8Array, timescale: number}|null} null when it holds no H.264 or
+ *   H.265 video; `description` is what a decoder is configured with (`avcC` or `hvcC`)
  */
 export function readInit(bytes) {
   const data = view(bytes);
@@ -65,12 +67,11 @@ export function readInit(bytes) {
   const inside = entry + 8 + SAMPLE_ENTRY_BYTES;
   const avcc = find(data, "avcC", inside, stsd.end);
   const hvcc = find(data, "hvcC", inside, stsd.end);
-  if (avcc) return { mime: mimeOf(`${type}.${hex(data, avcc.start + 1, 3)}`), timescale };
-  if (hvcc) return { mime: mimeOf(hevcCodec(type, data, hvcc.start)), timescale };
-  return null;
+  const box = avcc ?? hvcc;
+  if (!box) return null;
+  const codec = avcc ? `${type}.${hex(data, avcc.start + 1, 3)}` : hevcCodec(type, data, hvcc.start);
+  return { mime: `video/mp4; codecs="${codec}"`, codec, description: bytes.slice(box.start, box.end), timescale };
 }
-
-const mimeOf = (codec) => `video/mp4; codecs="${codec}"`;
 
 const hex = (data, at, count) =>
   Array.from({ length: count }, (_, index) => data.getUint8(at + index).toString(16).padStart(2, "0")).join("").toUpperCase();
@@ -107,14 +108,16 @@ export function readFragment(bytes, timescale) {
   let usual = 0;
   let duration = 0;
   for (const box of boxes(data)) {
-    if (box.type === "tfdt") {
-      start = data.getUint8(box.start) === 1 ? Number(data.getBigUint64(box.start + 4)) : data.getUint32(box.start + 4);
-    } else if (box.type === "tfhd") usual = usualDuration(data, box);
+    if (box.type === "tfdt") start = decodeTime(data, box);
+    else if (box.type === "tfhd") usual = usualDuration(data, box);
     else if (box.type === "trun") duration += runDuration(data, box, usual);
     else if (box.type === "mdat") break;
   }
   return start === null ? null : { start: start / timescale, duration: duration / timescale };
 }
+
+const decodeTime = (data, box) =>
+  data.getUint8(box.start) === 1 ? Number(data.getBigUint64(box.start + 4)) : data.getUint32(box.start + 4);
 
 function usualDuration(data, box) {
   const flags = data.getUint32(box.start) & 0xffffff;
@@ -132,4 +135,64 @@ function runDuration(data, box, usual) {
   let total = 0;
   for (let index = 0; index < count && at + step <= box.end; index += 1, at += step) total += data.getUint32(at);
   return total;
+}
+
+/**
+ * The samples of a fragment, in decoding order.
+ * @param {Uint8Array} bytes moof and mdat
+ * @returns {Array<{offset: number, size: number, duration: number, decode: number, shown: number}>} offsets into `bytes`;
+ *   times in the timescale of the track. Empty when it is not a fragment, or when a sample lies outside of it.
+ */
+export function readSamples(bytes) {
+  const data = view(bytes);
+  const samples = [];
+  let moof = 0;
+  let usual = { duration: 0, size: 0 };
+  let decode = 0;
+  for (const box of boxes(data)) {
+    if (box.type === "moof") moof = box.start - 8;
+    else if (box.type === "tfhd") usual = { duration: usualDuration(data, box), size: usualSize(data, box) };
+    else if (box.type === "tfdt") decode = decodeTime(data, box);
+    else if (box.type === "trun") {
+      for (const sample of runSamples(data, box, usual)) {
+        const offset = moof + sample.offset;
+        if (offset < 0 || offset + sample.size > bytes.byteLength) return [];
+        samples.push({ ...sample, offset, decode, shown: decode + sample.composition });
+        decode += sample.duration;
+      }
+    }
+  }
+  return samples;
+}
+
+function usualSize(data, box) {
+  const flags = data.getUint32(box.start) & 0xffffff;
+  if (!(flags & 0x10)) return 0;
+  const at = box.start + 8 + 4 * [0x1, 0x1, 0x2, 0x8].filter((flag) => flags & flag).length;
+  return at + 4 <= box.end ? data.getUint32(at) : 0;
+}
+
+function* runSamples(data, box, usual) {
+  if (box.end - box.start < 8) return;
+  const signed = data.getUint8(box.start) === 1;
+  const flags = data.getUint32(box.start) & 0xffffff;
+  const count = data.getUint32(box.start + 4);
+  let at = box.start + 8 + (flags & 0x1 ? 4 : 0) + (flags & 0x4 ? 4 : 0);
+  if (at > box.end) return;
+  let offset = flags & 0x1 ? data.getInt32(box.start + 8) : 0;
+  const field = (flag, usually) => {
+    if (!(flags & flag)) return usually;
+    at += 4;
+    return data.getUint32(at - 4);
+  };
+  const step = 4 * [0x100, 0x200, 0x400, 0x800].filter((flag) => flags & flag).length;
+  for (let index = 0; index < count && at + step <= box.end; index += 1) {
+    const duration = field(0x100, usual.duration);
+    const size = field(0x200, usual.size);
+    field(0x400, 0);
+    const composition = signed ? field(0x800, 0) | 0 : field(0x800, 0);
+    if (size === 0) return;
+    yield { offset, size, duration, composition };
+    offset += size;
+  }
 }

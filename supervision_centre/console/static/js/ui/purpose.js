@@ -33,11 +33,11 @@ export async function askPurpose({ change = false } = {}) {
 }
 
 /**
- * Ask for the purpose and the note of one playback.
- * @param {{camera: string, range: string}} about
+ * Ask for the purpose and the note of one playback, of one camera or of several.
+ * @param {{cameras: string[], range: string}} about
  * @returns {Promise<{code: string, note: string}|null>}
  */
-export function askPlaybackReason({ camera, range }) {
+export function askPlaybackReason({ cameras, range }) {
   const chosen = purpose()?.code;
   return openDialog({
     title: "Consulter des images enregistrées",
@@ -46,8 +46,8 @@ export function askPlaybackReason({ camera, range }) {
       h(
         "dl",
         { class: "facts" },
-        h("dt", { text: "Caméra" }),
-        h("dd", { text: camera }),
+        h("dt", { text: cameras.length > 1 ? "Caméras" : "Caméra" }),
+        h("dd", {}, cameras.map((camera) => h("div", { text: camera }))),
         h("dt", { text: "Images" }),
         h("dd", { class: "figures", text: range }),
       ),

@@ -29,7 +29,7 @@ export class CameraList {
   #cameras = [];
   #on;
   #rows = new Map();
-  #current = "";
+  #current = new Set();
   #typing = 0;
   #groups = h("div", { class: "cameras__groups" });
   #count = h("p", { class: "cameras__count note", role: "status" });
@@ -37,8 +37,8 @@ export class CameraList {
   #commune;
 
   /**
-   * @param {{pick: (camera: any) => void, filtered?: (cameras: any[]) => void, label: string}} on `filtered` when the
-   *   search or the commune changed
+   * @param {{pick: (camera: any) => void, add?: (camera: any) => void, filtered?: (cameras: any[]) => void, label: string}} on
+   *   `filtered` when the search or the commune changed; `add` offers to take a camera beside those that are there
    */
   constructor(on) {
     this.#on = on;
@@ -88,10 +88,16 @@ export class CameraList {
     setText(row.state, conditionLabel(condition));
   }
 
-  /** Mark the camera that is enlarged or played. @param {string} id */
-  setCurrent(id) {
-    this.#current = id;
-    for (const [camera, row] of this.#rows) row.element.setAttribute("aria-pressed", String(camera === id));
+  /** Mark the cameras that are enlarged or played. @param {...string} ids */
+  setCurrent(...ids) {
+    this.#current = new Set(ids);
+    for (const [camera, { element, add }] of this.#rows) {
+      const there = this.#current.has(camera);
+      element.setAttribute("aria-pressed", String(there));
+      if (add) fill(add, icon(there ? "close" : "plus"));
+      add?.setAttribute("aria-label", `${there ? "Retirer" : "Ajouter"} ${element.textContent}`);
+      if (add) add.title = there ? "Retirer" : "Relire en même temps";
+    }
   }
 
   /** Put the cursor in the search. */
@@ -130,13 +136,13 @@ export class CameraList {
           "section",
           { class: "cameras__group" },
           h("h3", { class: "cameras__commune" }, cameras[0].commune_name, h("span", { text: String(cameras.length) })),
-          h("ul", {}, cameras.map((camera) => h("li", {}, this.#row(camera)))),
+          h("ul", {}, cameras.map((camera) => h("li", { class: "camera-row" }, this.#row(camera)))),
         ),
       ),
       groups.size === 0 && h("p", { class: "cameras__none note", text: "Aucune caméra ne correspond." }),
     );
     setText(this.#count, plural(this.visible.length, "caméra"));
-    this.setCurrent(this.#current);
+    this.setCurrent(...this.#current);
   }
 
   #row(camera) {
@@ -148,8 +154,10 @@ export class CameraList {
       h("span", { class: "camera__name", text: camera.name }),
       state,
     );
-    this.#rows.set(camera.id, { element, state });
+    const add = this.#on.add &&
+      h("button", { class: "camera__add", type: "button", data: { add: camera.id }, on: { click: () => this.#on.add(camera) } });
+    this.#rows.set(camera.id, { element, state, add });
     this.setCondition(camera.id, camera.status?.condition ?? "connecting");
-    return element;
+    return [element, add];
   }
 }
