@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -16,21 +17,15 @@ from tests.access_audit.verify.real_log import (
     OLD_KEY,
     SIZE,
     RealLog,
-    build_real_log,
     kinds_of,
 )
 
 BATTERY: list[Any] = [*tampers_of_files.TAMPERS, *tampers_of_insiders.TAMPERS, *tampers_of_attestations.TAMPERS]
 
 
-@pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory) -> RealLog:
-    return build_real_log(tmp_path_factory.mktemp("real"))
-
-
-def test_an_untouched_log_passes_with_everything_that_others_hold(log: RealLog):
+def test_an_untouched_log_passes_with_everything_that_others_hold(real_log: RealLog):
     """LAW-30: keys that changed, expiry, a spool, a clock that stepped, time-stamps, cosignatures and receipts."""
-    report = log.judge(receipts=log.receipts, known=list(log.notes.values()))
+    report = real_log.judge(receipts=real_log.receipts, known=list(real_log.notes.values()))
     assert report.findings == []
     assert report.ok
     assert report.size == SIZE
@@ -41,33 +36,38 @@ def test_an_untouched_log_passes_with_everything_that_others_hold(log: RealLog):
     assert (notes["expired"], notes["spooled"], notes["anchored"]) == (40, 9, SIZE - 1)
 
 
-def test_the_log_of_the_battery_is_as_it_is_described(log: RealLog):
-    assert kinds_of(log.folder) == {
+def test_the_log_of_the_battery_is_as_it_is_described(real_log: RealLog):
+    assert kinds_of(real_log.folder) == {
         0: "log.started", 41: "log.started", 42: "log.expired", 43: "log.started", 353: "log.clock_stepped",
         HAND_OVER: "log.key_changed", 365: "log.started",
     }  # fmt: skip
 
 
 @pytest.mark.parametrize("key", [OLD_KEY, NEW_KEY], ids=["first key", "newest key"])
-def test_any_key_of_the_log_verifies_all_of_it(log: RealLog, key: Any):
-    assert verify_log(log.folder, key.log_key.text(), workers=1, trust=log.trust).findings == []
+def test_any_key_of_the_log_verifies_all_of_it(real_log: RealLog, key: Any):
+    assert verify_log(real_log.folder, key.log_key.text(), workers=1, trust=real_log.trust).findings == []
 
 
-def test_third_parties_beside_the_log_are_used_and_said_so(log: RealLog):
-    report = log.judge(trust=None)
+def test_third_parties_beside_the_log_are_used_and_said_so(real_log: RealLog):
+    report = real_log.judge(trust=None)
     assert report.findings == []
     assert [note for step in report.steps for note, _ in step.notes].count("from_the_folder") == 2
 
 
 @pytest.mark.parametrize(("tamper", "flaw", "index"), BATTERY, ids=[each[0].__name__ for each in BATTERY])
-def test_a_tamper_is_named_and_located(log: RealLog, tmp_path: Path, tamper: Any, flaw: Flaw, index: int | None):
-    """LAW-30."""
-    copied = log.at(tmp_path / "log")
-    shutil.copytree(log.folder, copied.folder)
+def test_a_tamper_is_named_and_located(
+    real_log: RealLog, one_file: ModuleType, tmp_path: Path, tamper: Any, flaw: Flaw, index: int | None
+):
+    """LAW-30; and LAW-51: the verifier in one file says the same, finding by finding."""
+    copied = real_log.at(tmp_path / "log")
+    shutil.copytree(real_log.folder, copied.folder)
     given = tamper(copied) or {}
     report = copied.judge(**given)
     assert not report.ok
     assert [found.index for found in report.findings if found.flaw is flaw][:1] == [index], report.findings[:5]
+    trust = one_file.Trust(copied.trust.authorities, copied.trust.witnesses)
+    again = one_file.verify_log(copied.folder, copied.key, workers=1, **{"trust": trust, **given})
+    assert again.to_json() == report.to_json()
 
 
 def test_the_battery_is_large_and_knows_every_flaw():
