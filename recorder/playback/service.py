@@ -7,10 +7,11 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from recorder.playback.catalogue import CataloguePool
 from recorder.playback.fetching import Event, Fetch, GroupStream
+from recorder.playback.range_file import RangeFile, RangeFiles
 from recorder.playback.reader import Chunk, RangeReader
 from recorder.playback.segment_file import IndexCache
 from recorder.playback.verification import DigestChecker
@@ -43,31 +44,31 @@ class PlaybackStream:
             await self._service.release(self._reader)
 
 
-class FetchAnswer:
-    """The answer to one fetch, step by step. Read when it is asked for, never before."""
+class Steps(Generic[_T]):
+    """Something that is read step by step by threads, when it is asked for and never before. Must be closed."""
 
-    def __init__(self, service: PlaybackService, events: Iterator[Event]) -> None:
+    def __init__(self, service: PlaybackService, steps: Iterator[_T]) -> None:
         self._service = service
-        self._events = events
+        self._steps = steps
         self._lock = threading.Lock()
         self._closed = False
 
-    async def next(self) -> Event | None:
-        """The next event; None after the last one. Raises VmsError `playback.index_unreadable`."""
+    async def next(self) -> _T | None:
+        """The next step; None after the last one. Raises what the iterator raises."""
         return await self._service.in_thread(self._next)
 
     async def close(self) -> None:
         """Leave the rest and close the files, whatever becomes of the caller meanwhile."""
         await asyncio.shield(self._service.in_thread(self._close))
 
-    def _next(self) -> Event | None:
+    def _next(self) -> _T | None:
         with self._lock:
-            return None if self._closed else next(self._events, None)
+            return None if self._closed else next(self._steps, None)
 
     def _close(self) -> None:
         with self._lock:
             self._closed = True
-            close = getattr(self._events, "close", None)
+            close = getattr(self._steps, "close", None)
             if close is not None:
                 close()
 
@@ -86,6 +87,7 @@ class PlaybackService:
         self._threads = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="playback")
         self._pool = CataloguePool(self._folders)
         self._indexes = IndexCache()
+        self._files = RangeFiles(self._pool, self._indexes)
         self.digests = DigestChecker(self._pool, clock)
 
     async def open(self, camera_id: str, start_ns: int, end_ns: int) -> PlaybackStream:
@@ -104,13 +106,27 @@ class PlaybackService:
         self._take_place()
         return GroupStream(self._pool, self._indexes, camera_id, start_ns, end_ns)
 
-    def fetch(self, stream: GroupStream, fetch: Fetch) -> FetchAnswer:
+    def fetch(self, stream: GroupStream, fetch: Fetch) -> Steps[Event]:
         """Answer a fetch; one at a time for each stream. The answer must be closed."""
-        return FetchAnswer(self, stream.run(fetch, self._clock.utc_ns()))
+        return Steps(self, stream.run(fetch, self._clock.utc_ns()))
 
     def close_groups(self) -> None:
         """Give the place of a stream to another."""
         self._streams -= 1
+
+    async def file(self, camera_id: str, start_ns: int, end_ns: int) -> RangeFile | None:
+        """The range as a file of known length; None while it grows. Raises VmsError `playback.index_unreadable`."""
+        return await self.in_thread(lambda: self._files.layout(camera_id, start_ns, end_ns))
+
+    def open_file(self, file: RangeFile, begin: int, end: int) -> Steps[Chunk]:
+        """Begin to read bytes of a file; to be closed by `close_file`. Raises VmsError `playback.busy`."""
+        self._take_place()
+        return Steps(self, file.read(begin, end))
+
+    async def close_file(self, steps: Steps[Chunk]) -> None:
+        """Close what `open_file` opened, and give its place to another."""
+        self._streams -= 1
+        await steps.close()
 
     def _take_place(self) -> None:
         if self._streams >= self._max_streams:

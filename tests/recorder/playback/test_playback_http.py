@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -49,7 +50,7 @@ async def test_a_ticket_plays_its_range(node: RunningGateway, archive: Archive, 
     assert answer.headers["content-type"].startswith("video/mp4")
     assert answer.headers["x-media-start-ns"] == str(START_NS)
     assert answer.headers["access-control-allow-origin"] == ORIGIN
-    assert answer.headers["access-control-expose-headers"] == "x-media-start-ns"
+    assert "x-media-start-ns" in answer.headers["access-control-expose-headers"]
     assert answer.headers["cache-control"] == "no-store"
     init, media = split(answer.content)
     assert len(shown(init, [media])) == 40
@@ -134,7 +135,7 @@ async def test_a_browser_may_ask_first_and_another_page_may_not(node: RunningGat
             answer = await client.options(path, headers={**HEADERS, **asks})
             assert answer.status_code == 204
             assert answer.headers["access-control-allow-origin"] == ORIGIN
-            assert answer.headers["access-control-allow-headers"] == "authorization, content-type"
+            assert answer.headers["access-control-allow-headers"] == "authorization, content-type, if-range, range"
             assert answer.headers["vary"] == "origin"
             for origin in ("http://evil.example", "null", f"{ORIGIN}0"):
                 answer = await client.options(path, headers={**asks, "Origin": origin})
@@ -265,10 +266,12 @@ async def test_an_answer_whose_lease_ends_while_it_is_read_ends_between_two_frag
         client.stream("GET", f"/playback?from={START_NS}&to={END_NS}", headers=bearer(ticket)) as answer,
     ):
         body = bytearray()
-        async for piece in answer.aiter_raw():
-            if not body:
-                await node.control(op="revoke", sessions=["view-1"])
-            body += piece
+        with contextlib.suppress(httpx.RemoteProtocolError):
+            async for piece in answer.aiter_raw():
+                if not body:
+                    await node.control(op="revoke", sessions=["view-1"])
+                body += piece
+    assert len(body) < int(answer.headers["content-length"])
     split(bytes(body))
 
 
