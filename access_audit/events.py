@@ -73,6 +73,8 @@ class EventKind(StrEnum):
     RECORDING_STOPPED = "recording.stopped"
     RECORDING_COLLECTED = "recording.collected"
     RECORDING_ERASED = "recording.erased"
+    RECORDING_CLOCK_DOUBTED = "recording.clock_doubted"
+    RECORDING_CAPACITY_CHANGED = "recording.capacity_changed"
     HOLD_PLACED = "hold.placed"
     HOLD_CONFIRMED = "hold.confirmed"
     HOLD_FAILED = "hold.failed"
@@ -112,8 +114,12 @@ CATALOGUE: dict[EventKind, _Kind] = {
     EventKind.CAMERA_CHANGED: _before(_OP.MODIFICATION, "field"),
     EventKind.RECORDING_STARTED: _spooled(_OP.COLLECTION, "authorisation"),
     EventKind.RECORDING_STOPPED: _spooled(_OP.COLLECTION, "cause"),
-    EventKind.RECORDING_COLLECTED: _spooled(_OP.COLLECTION, "segments", "bytes", "digest"),
-    EventKind.RECORDING_ERASED: _spooled(_OP.ERASURE, "segments", "bytes", "digest", "cause"),
+    EventKind.RECORDING_COLLECTED: _spooled(_OP.COLLECTION, "segments", "bytes", "digest", "previous", "last"),
+    EventKind.RECORDING_ERASED: _spooled(_OP.ERASURE, "segments", "bytes", "digest", "cause", "kept", "seal"),
+    EventKind.RECORDING_CLOCK_DOUBTED: _spooled(_OP.TECHNICAL, "state", "leap_s"),
+    EventKind.RECORDING_CAPACITY_CHANGED: _spooled(
+        _OP.TECHNICAL, "disk", "state", "required_days", "reached_days", "forced_at"
+    ),
     EventKind.HOLD_PLACED: _before(_OP.MODIFICATION, "hold", "basis", "signatory", "expires"),
     EventKind.HOLD_CONFIRMED: _before(_OP.TECHNICAL, "hold", "bytes"),
     EventKind.HOLD_FAILED: _before(_OP.TECHNICAL, "hold", "cause"),

@@ -84,7 +84,7 @@ class Anchors:
                 step.fail(Flaw.TIMESTAMP_AUTHORITY, index, f"{path.name}: {wrong}")
             except WrongSignature as wrong:
                 step.fail(Flaw.TIMESTAMP_SIGNATURE, index, f"{path.name}: {wrong}")
-            except (OSError, ValueError, IndexError) as wrong:
+            except (OSError, ValueError) as wrong:
                 step.fail(Flaw.TIMESTAMP_MALFORMED, index, f"{path.name}: {wrong}")
             else:
                 stamps.append((authority, int(number), stamp))

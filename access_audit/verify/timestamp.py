@@ -42,6 +42,15 @@ _HASHES: dict[str, type[hashes.HashAlgorithm]] = {
     "sha512": hashes.SHA512,
 }
 _MAX_CHAIN = 6
+_MALFORMED = (
+    ValueError,
+    IndexError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""What `cryptography` and an unpacking of too few parts raise on hostile bytes."""
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -67,6 +76,14 @@ class TimeStamp:
 
     def check_signature(self, authorities: Sequence[x509.Certificate]) -> None:
         """WrongSignature when the signature does not hold, UnknownAuthority when nobody vouches for its signer."""
+        try:
+            self._check(authorities)
+        except WrongSignature:
+            raise
+        except _MALFORMED as wrong:
+            raise WrongSignature(f"malformed signature: {wrong}") from None
+
+    def _check(self, authorities: Sequence[x509.Certificate]) -> None:
         _, identifier, digest, *rest = self._signer
         name = _digest_name(digest)
         if not rest or rest[0].tag != 0xA0:
@@ -114,7 +131,7 @@ def read_timestamp(content: bytes) -> TimeStamp:
         )
         (signer,) = rest[-1].expect(SET).parts()
         return _read_info(info, tuple(signer.parts()), certificates)
-    except (ValueError, IndexError) as wrong:
+    except _MALFORMED as wrong:
         raise Unreadable(f"no time-stamp: {wrong}") from None
 
 
@@ -223,7 +240,7 @@ def _holds(
 def _extension(certificate: x509.Certificate, kind: Any) -> Any:  # noqa: ANN401
     try:
         return certificate.extensions.get_extension_for_class(kind).value
-    except (x509.ExtensionNotFound, ValueError):
+    except x509.ExtensionNotFound:
         return None
 
 
@@ -231,7 +248,7 @@ def read_certificates(pem: bytes) -> list[x509.Certificate]:
     """The certificates of a PEM file; Unreadable when there is none."""
     try:
         found = [x509.load_pem_x509_certificate(block + b"\n") for block in _PEM.findall(pem)]
-    except ValueError as wrong:
+    except _MALFORMED as wrong:
         raise Unreadable(f"no certificate: {wrong}") from None
     if not found:
         raise Unreadable("no certificate in the file")

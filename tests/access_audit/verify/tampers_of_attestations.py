@@ -67,7 +67,7 @@ def timestamp_of_an_unknown_authority(log: RealLog) -> None:
 
 
 def timestamp_by_a_certificate_for_something_else(log: RealLog) -> None:
-    """Signed under the same name, by a certificate that is not made for it: openssl refuses, so a key does it."""
+    """The extended usage of the certificate inside says servers instead of time-stamping."""
     content = _stamp(log).read_bytes()
     _stamp(log).write_bytes(content.replace(b"\x2b\x06\x01\x05\x05\x07\x03\x08", b"\x2b\x06\x01\x05\x05\x07\x03\x01"))
 

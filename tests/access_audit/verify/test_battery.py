@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 from pathlib import Path
 from types import ModuleType
@@ -74,3 +75,34 @@ def test_the_battery_is_large_and_knows_every_flaw():
     named = {flaw for _, flaw, _ in BATTERY}
     assert len({tamper for tamper, _, _ in BATTERY}) >= 80
     assert set(Flaw) == named
+
+
+def test_no_flipped_bit_passes(real_log: RealLog, tmp_path: Path):
+    """LAW-30: whatever the verifier reads of the log itself, each of its bits counts."""
+    copied = real_log.at(tmp_path / "log")
+    shutil.copytree(real_log.folder, copied.folder)
+    chance = random.Random(4)
+    names = ["checkpoint", *(f"tile/entries/00{n}" for n in range(2)), *(f"payload/00{n}" for n in range(3))]
+    names += ["tile/entries/002.p/144", "tile/0/000", "tile/0/002.p/144", "tile/1/000.p/2", "checkpoints/364"]
+    for name in names * 5:
+        path = copied.folder / name
+        content = path.read_bytes()
+        changed = bytearray(content)
+        changed[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+        path.write_bytes(changed)
+        assert not copied.judge().ok, name
+        path.write_bytes(content)
+    assert copied.judge().ok
+
+
+def test_a_folder_full_of_rubbish_is_judged_without_an_error(real_log: RealLog, tmp_path: Path):
+    copied = real_log.at(tmp_path / "log")
+    shutil.copytree(real_log.folder, copied.folder)
+    chance = random.Random(5)
+    for path in sorted(path for path in copied.folder.rglob("*") if path.is_file()):
+        content = path.read_bytes()
+        path.write_bytes(chance.randbytes(len(content)))
+        assert copied.judge().steps
+        path.write_bytes(content[: len(content) // 2])
+        assert copied.judge(trust=None).steps
+        path.write_bytes(content)

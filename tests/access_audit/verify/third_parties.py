@@ -31,8 +31,6 @@ keyUsage = critical,keyCertSign,cRLSign
 basicConstraints = CA:FALSE
 keyUsage = critical,digitalSignature
 extendedKeyUsage = critical,timeStamping
-[web]
-extendedKeyUsage = serverAuth
 """
 ELLIPTIC = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256")
 RSA = ("-newkey", "rsa:2048")
@@ -41,9 +39,7 @@ RSA = ("-newkey", "rsa:2048")
 class Authority:
     """A time-stamping authority: a root certificate, a certificate for stamping under it, and `openssl ts`."""
 
-    def __init__(
-        self, folder: Path, key: tuple[str, ...] = ELLIPTIC, usage: str = "stamping", essential: str = "sha256"
-    ) -> None:
+    def __init__(self, folder: Path, key: tuple[str, ...] = ELLIPTIC, essential: str = "sha256") -> None:
         folder.mkdir(parents=True)
         self._folder = folder
         (folder / "openssl.cnf").write_text(_CONFIGURATION.format(folder=folder, essential=essential))
@@ -58,7 +54,7 @@ class Authority:
         )  # fmt: skip
         self._openssl(
             "x509", "-req", "-in", "tsa.csr", "-CA", "root.pem", "-CAkey", "root.key", "-set_serial", "7",
-            "-days", "3650", "-out", "tsa.pem", "-extfile", "openssl.cnf", "-extensions", usage,
+            "-days", "3650", "-out", "tsa.pem", "-extfile", "openssl.cnf", "-extensions", "stamping",
         )  # fmt: skip
 
     @property
