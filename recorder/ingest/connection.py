@@ -108,20 +108,19 @@ class StreamConnection:
 
         Raises IngestError when the camera has closed, says goodbye or breaks the protocol.
         """
-        try:
-            count = self._channel.recv_into(buffer)
-        except (BlockingIOError, InterruptedError):
-            if not self._early:
-                return 0, None
-            count = 0
-        except OSError as broken:
-            raise _lost(broken) from None
-        else:
-            if not count:
-                raise IngestError(Cause.CLOSED_BY_CAMERA, "the camera closed the connection")
-        data: memoryview | bytes = buffer[:count]
+        data: memoryview | bytes
         if self._early:
-            data, self._early = self._early + bytes(data), b""
+            # By itself: the camera may have closed since, and this came before.
+            data, self._early = self._early, b""
+        else:
+            try:
+                data = buffer[: self._channel.recv_into(buffer)]
+            except (BlockingIOError, InterruptedError):
+                return 0, None
+            except OSError as broken:
+                raise _lost(broken) from None
+            if not data:
+                raise IngestError(Cause.CLOSED_BY_CAMERA, "the camera closed the connection")
         try:
             batch = self._demuxer.feed(data)
         except MediaError as wrong:
