@@ -40,17 +40,21 @@ class StreamAddress:
 class RecordingAuthorisation:
     """The prefect's decision, as far as a node must enforce it alone.
 
-    `starts_at_ns` and `ends_at_ns` are UTC nanoseconds, the end excluded. Raises ValueError beyond the legal month.
+    `starts_at_ns` and `ends_at_ns` are UTC nanoseconds, the end excluded. `minimum_days` is the minimum that the
+    decision may set (LAW-08): a full disk erases nothing younger. Raises ValueError beyond the legal month.
     """
 
     reference: str
     starts_at_ns: int
     ends_at_ns: int
     retention_days: int
+    minimum_days: int = 0
 
     def __post_init__(self) -> None:
         if not 1 <= self.retention_days <= MAX_RETENTION_DAYS:
             raise ValueError(f"retention of {self.retention_days} days is outside 1 to {MAX_RETENTION_DAYS}")
+        if not 0 <= self.minimum_days <= self.retention_days:
+            raise ValueError(f"minimum retention of {self.minimum_days} days of {self.retention_days}")
         if self.ends_at_ns <= self.starts_at_ns:
             raise ValueError("an authorisation ends after it starts")
 

@@ -6,12 +6,15 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import AsyncIterator, Collection
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Union
 
 import structlog
 
 from recorder.contract.assignment import CameraAssignment, StreamRole
+from recorder.contract.capacity import DiskCapacity
+from recorder.contract.hold import HeldRange, Hold, HoldRelease
 from recorder.contract.status import StreamStatus
 from recorder.contract.timeline import Timeline
 from recorder.hub.queue import UnitQueue
@@ -198,6 +201,29 @@ class ShardClient:
         """What the shard holds of a camera; a VmsError of kind not_found for one that it never had."""
         answer = await self._ask({"op": "timeline", "camera_id": camera_id, "start_ns": start_ns, "end_ns": end_ns})
         return protocol.timeline_from_json(answer["timeline"])
+
+    async def place_hold(self, hold: Hold) -> HeldRange:
+        """Keep a range on every disk of the shard; durable when it returns."""
+        answer = await self._ask({"op": "place_hold", "hold": protocol.hold_to_json(hold)})
+        return protocol.held_from_json(answer["held"])
+
+    async def release_hold(self, release: HoldRelease) -> None:
+        """Let go of a hold; a VmsError of kind not_found for one that the shard does not have."""
+        await self._ask({"op": "release_hold", "release": asdict(release)})
+
+    async def holds(self) -> list[HeldRange]:
+        """Every hold in force at the shard."""
+        answer = await self._ask({"op": "holds"})
+        return [protocol.held_from_json(held) for held in answer["holds"]]
+
+    async def capacity(self) -> list[DiskCapacity]:
+        """Every disk of the shard."""
+        answer = await self._ask({"op": "capacity"})
+        return [protocol.capacity_from_json(disk) for disk in answer["disks"]]
+
+    async def confirm_clock(self) -> None:
+        """Tell the shard that its wall clock is right."""
+        await self._ask({"op": "confirm_clock"})
 
     async def counters(self) -> dict[str, Any]:
         """What the shard has counted since it started, per stream: `{"streams": [{...}], ...}`."""

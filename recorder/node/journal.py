@@ -56,6 +56,10 @@ class ShardJournal:
         self._waiting.append(event)
         self._wake.set()
 
+    async def keep(self, event: AccessEvent) -> None:
+        """Hand an event over now; durable when it returns. Raises what the sink raises."""
+        await asyncio.to_thread(self._sink.append, event)
+
     async def run(self) -> None:
         """Hand over what is queued, for ever."""
         while True:

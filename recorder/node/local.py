@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
 from recorder.contract.assignment import CameraAssignment
+from recorder.contract.capacity import DiskCapacity
+from recorder.contract.hold import HeldRange, Hold, HoldRelease
 from recorder.contract.status import StreamStatus
 from recorder.contract.timeline import Timeline
 from recorder.node import protocol
 from recorder.node.client import ShardClient
+from recorder.retention.custody import whole_range
 from vms.base.errors import ErrorKind, VmsError
 from vms.base.framing import FrameError, read_frame
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 
 def shard_of(camera_id: str, shards: int) -> int:
@@ -81,6 +87,40 @@ class LocalNode:
                         raise
             raise
 
+    async def place_hold(self, hold: Hold) -> HeldRange:
+        """Keep a range on every shard: the number of shards may have changed since it was recorded.
+
+        Raises the first refusal, after every shard was asked; placing it again is safe.
+        """
+        return whole_range(hold, await self._every(lambda shard: shard.place_hold(hold)))
+
+    async def release_hold(self, release: HoldRelease) -> None:
+        """Let go of a hold on every shard. VmsError of kind not_found when none of them has it."""
+        outcomes = await asyncio.gather(
+            *(shard.release_hold(release) for shard in self._shards), return_exceptions=True
+        )
+        refusals = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+        unknown = [one for one in refusals if isinstance(one, VmsError) and one.kind is ErrorKind.NOT_FOUND]
+        for refusal in refusals:
+            if refusal not in unknown or len(unknown) == len(self._shards):
+                raise refusal
+
+    async def holds(self) -> list[HeldRange]:
+        """Every hold in force, with what all shards keep for it. Raises when a shard does not answer."""
+        ranges: dict[str, list[HeldRange]] = {}
+        for held in await self._every(lambda shard: shard.holds()):
+            for one in held:
+                ranges.setdefault(one.hold.hold_id, []).append(one)
+        return [whole_range(held[0].hold, held) for held in ranges.values()]
+
+    async def capacity(self) -> list[DiskCapacity]:
+        """Every disk of every shard. Raises when a shard does not answer."""
+        return [disk for disks in await self._every(lambda shard: shard.capacity()) for disk in disks]
+
+    async def confirm_clock(self) -> None:
+        """Tell every shard that the wall clock of this machine is right. Raises when a shard does not answer."""
+        await self._every(lambda shard: shard.confirm_clock())
+
     async def revoke(self, session_ids: Collection[str]) -> None:
         """Tell the gateway to end these viewing sessions (LAW-17). Without a gateway there is nothing to end."""
         if self._gateway is None:
@@ -100,6 +140,16 @@ class LocalNode:
         answer = protocol.parse_json(content[1:])
         if answer.get("ok") is not True:
             raise protocol.error_from_json(answer)
+
+    async def _every(self, question: Callable[[ShardClient], Awaitable[T]]) -> list[T]:
+        """The answers of all shards. Raises the first refusal, after every shard was asked."""
+        outcomes = await asyncio.gather(*(question(shard) for shard in self._shards), return_exceptions=True)
+        answers: list[T] = []
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+            answers.append(outcome)
+        return answers
 
     async def close(self) -> None:
         """End every connection."""

@@ -23,6 +23,8 @@ from recorder.contract.assignment import (
     StreamRole,
     StreamTransport,
 )
+from recorder.contract.capacity import CapacityState, DiskCapacity
+from recorder.contract.hold import HeldRange, Hold, HoldRelease
 from recorder.contract.status import StreamCondition, StreamStatus
 from recorder.contract.timeline import Gap, GapCause, RecordedSpan, Timeline
 from vms.base.errors import ErrorKind, VmsError
@@ -243,6 +245,68 @@ def timeline_from_json(values: Mapping[str, Any]) -> Timeline:
         )
     except (KeyError, TypeError, ValueError):
         raise FrameError("timeline of an unknown shape") from None
+
+
+def hold_to_json(hold: Hold) -> dict[str, Any]:
+    """A hold for the wire."""
+    return asdict(hold)
+
+
+def hold_from_json(values: Mapping[str, Any]) -> Hold:
+    """A hold from the wire or from a file. Raises ValueError on any other shape, or for one that the law refuses."""
+    try:
+        return Hold(
+            hold_id=str(values["hold_id"]),
+            camera_id=str(values["camera_id"]),
+            start_ns=int(values["start_ns"]),
+            end_ns=int(values["end_ns"]),
+            placed_at_ns=int(values["placed_at_ns"]),
+            expires_at_ns=int(values["expires_at_ns"]),
+            reference=str(values["reference"]),
+            authority=str(values["authority"]),
+            legal_basis=str(values["legal_basis"]),
+        )
+    except (KeyError, TypeError) as wrong:
+        raise ValueError(f"hold of an unknown shape: {wrong}") from None
+
+
+def release_from_json(values: Mapping[str, Any]) -> HoldRelease:
+    """A release from the wire. Raises ValueError on any other shape, or when it is not of two persons (LAW-10)."""
+    try:
+        return HoldRelease(str(values["hold_id"]), str(values["asked_by"]), str(values["confirmed_by"]))
+    except (KeyError, TypeError) as wrong:
+        raise ValueError(f"release of an unknown shape: {wrong}") from None
+
+
+def held_to_json(held: HeldRange) -> dict[str, Any]:
+    """What is held, for the wire."""
+    return asdict(held)
+
+
+def held_from_json(values: Mapping[str, Any]) -> HeldRange:
+    """What is held, from the wire; FrameError on any other shape."""
+    try:
+        return HeldRange(
+            hold_from_json(values["hold"]),
+            int(values["size_bytes"]),
+            int(values["held_start_ns"]),
+            int(values["held_end_ns"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        raise FrameError("held range of an unknown shape") from None
+
+
+def capacity_to_json(capacity: DiskCapacity) -> dict[str, Any]:
+    """A disk's capacity for the wire."""
+    return asdict(capacity)
+
+
+def capacity_from_json(values: Mapping[str, Any]) -> DiskCapacity:
+    """A disk's capacity from the wire; FrameError on any other shape."""
+    try:
+        return DiskCapacity(**{**values, "state": CapacityState(values["state"])})
+    except (KeyError, TypeError, ValueError):
+        raise FrameError("capacity of an unknown shape") from None
 
 
 def error_to_json(error: VmsError) -> dict[str, Any]:

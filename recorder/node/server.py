@@ -15,6 +15,8 @@ from typing import Any, Protocol
 import structlog
 
 from recorder.contract.assignment import CameraAssignment, StreamRole
+from recorder.contract.capacity import DiskCapacity
+from recorder.contract.hold import HeldRange, Hold, HoldRelease
 from recorder.contract.status import StreamStatus
 from recorder.contract.timeline import Timeline
 from recorder.hub.reader import Dropped, Ended, HubReader, QueuedReader
@@ -46,6 +48,21 @@ class ShardOperations(Protocol):
 
     async def timeline(self, camera_id: str, start_ns: int, end_ns: int) -> Timeline:
         """What is held of a camera."""
+
+    async def place_hold(self, hold: Hold) -> HeldRange:
+        """Keep a range on every disk."""
+
+    async def release_hold(self, release: HoldRelease) -> None:
+        """Let go of a hold."""
+
+    async def holds(self) -> list[HeldRange]:
+        """Every hold in force."""
+
+    async def capacity(self) -> list[DiskCapacity]:
+        """Every disk of the shard."""
+
+    def confirm_clock(self) -> None:
+        """An administrator says that the wall clock is right."""
 
     def attach(self, camera_id: str, role: StreamRole, reader: HubReader) -> None:
         """Add a reader to a stream; VmsError of kind not_found or forbidden."""
@@ -153,6 +170,19 @@ class _Client:
                     str(request["camera_id"]), int(request["start_ns"]), int(request["end_ns"])
                 )
                 return {"timeline": protocol.timeline_to_json(timeline)}
+            case "place_hold":
+                held = await operations.place_hold(protocol.hold_from_json(request["hold"]))
+                return {"held": protocol.held_to_json(held)}
+            case "release_hold":
+                await operations.release_hold(protocol.release_from_json(request["release"]))
+                return {}
+            case "holds":
+                return {"holds": [protocol.held_to_json(held) for held in await operations.holds()]}
+            case "capacity":
+                return {"disks": [protocol.capacity_to_json(disk) for disk in await operations.capacity()]}
+            case "confirm_clock":
+                operations.confirm_clock()
+                return {}
             case "counters":
                 return operations.counters()
             case "subscribe":

@@ -10,11 +10,12 @@ from pathlib import Path
 class ShardSettings:
     """Where one shard keeps what it records, and where it listens.
 
-    `folder` holds the assignments and what is still to be told; no other process writes there. `disks` are the folders
-    of its stores, each on a disk of its own; none means one store in `folder`. `socket` is the Unix socket of its
-    clients. `segment_seconds` is the length that a segment aims at; below `minimum_free_bytes`
-    of free disk nothing more is recorded. A small stream that nobody watches any more is kept for `linger_seconds`.
-    `reader_socket` is where the reader of foreign streams listens, None where there is none.
+    `folder` holds the assignments, the holds and what is still to be told; no other process writes there. `disks` are
+    the folders of its stores, each on a disk of its own; none means one store in `folder`. `socket` is the Unix socket
+    of its clients. `segment_seconds` is the length that a segment aims at. Below `minimum_free_bytes` of free disk
+    nothing more is recorded; before that the oldest images go early, where `erase_oldest` allows it (LAW-08). A small
+    stream that nobody watches any more is kept for `linger_seconds`. `reader_socket` is where the reader of foreign
+    streams listens, None where there is none.
     """
 
     shard_name: str
@@ -25,3 +26,4 @@ class ShardSettings:
     linger_seconds: float = 30.0
     reader_socket: Path | None = None
     disks: tuple[Path, ...] = ()
+    erase_oldest: bool = False

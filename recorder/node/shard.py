@@ -21,6 +21,8 @@ from typing import Any
 import structlog
 
 from recorder.contract.assignment import CameraAssignment, StreamRole
+from recorder.contract.capacity import DiskCapacity
+from recorder.contract.hold import HeldRange, Hold, HoldRelease
 from recorder.contract.status import StreamStatus
 from recorder.contract.timeline import GapCause, Timeline
 from recorder.hub.reader import HubReader
@@ -33,9 +35,9 @@ from recorder.node.camera import CameraWorker, ShardServices
 from recorder.node.collection import CollectionReports
 from recorder.node.events import EventSink, NoEvents
 from recorder.node.journal import ShardJournal
+from recorder.node.retention import ShardRetention
 from recorder.node.server import ShardServer
 from recorder.node.settings import ShardSettings
-from recorder.retention.eraser import Eraser
 from recorder.store.disks import Disks, DiskState
 from recorder.store.settings import StoreSettings
 from vms.base import durable
@@ -109,6 +111,7 @@ class Shard:
         self._services = ShardServices(
             machinery, disks, self._journal, settings.segment_seconds, settings.linger_seconds
         )
+        self._retention = ShardRetention(settings.folder, disks, self._journal, clock, early=settings.erase_oldest)
         self._workers: dict[str, CameraWorker] = {}
         self._assigned: list[CameraAssignment] = []
         self._assigning = asyncio.Lock()
@@ -120,8 +123,8 @@ class Shard:
         reports = CollectionReports(
             self._settings.folder, self._disks, self._journal, self._clock, lambda: self._assigned
         )
-        self._disks.beside("erasure", lambda store: Eraser(store, self._clock).run())
-        for name, work in (("journal", self._journal.run), ("collection", reports.run)):
+        await self._retention.start()
+        for name, work in (("journal", self._journal.run), ("collection", reports.run), *self._retention.works):
             self._tasks.append(asyncio.create_task(supervise(name, work, self._clock), name=name))
         await self._apply(await asyncio.to_thread(load_assignments, self._settings.folder))
 
@@ -167,6 +170,21 @@ class Shard:
                 raise
             return Timeline(camera_id, start_ns, end_ns, (), ())  # assigned, and nothing came yet
 
+    async def place_hold(self, hold: Hold) -> HeldRange:
+        return await self._retention.holds.place(hold)
+
+    async def release_hold(self, release: HoldRelease) -> None:
+        await self._retention.holds.release(release)
+
+    async def holds(self) -> list[HeldRange]:
+        return await self._retention.holds.ranges()
+
+    async def capacity(self) -> list[DiskCapacity]:
+        return await self._retention.capacity.disks()
+
+    def confirm_clock(self) -> None:
+        self._retention.confirm_clock()
+
     def attach(self, camera_id: str, role: StreamRole, reader: HubReader) -> None:
         worker = self._workers.get(camera_id)
         if worker is None:
@@ -198,8 +216,8 @@ class Shard:
             del self._workers[worker.assignment.camera_id]
         ends = ["reassigned" if worker.assignment.camera_id in wanted else "unassigned" for worker in leaving]
         await asyncio.gather(*(_let_go(worker, end, end) for worker, end in zip(leaving, ends, strict=True)))
+        self._retention.assigned(self._assigned)
         for camera_id, assignment in wanted.items():
-            self._disks.set_retention(camera_id, assignment.authorisation.retention_days)
             worker_or_none = self._workers.get(camera_id)
             if worker_or_none is not None:
                 worker_or_none.update_authorisation(assignment)

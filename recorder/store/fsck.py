@@ -54,7 +54,8 @@ def examine(
 ) -> Examination:
     """Examine a store, running or not. With `content`, every file is read and its digest compared.
 
-    Holds that are over at `utc_ns` are not judged; at 0 all are. `progress` hears of (segments done, all segments). Raises VmsError when there is no index that can be read.
+    Holds that are over at `utc_ns` are not judged; at 0 all are. `progress` hears of (segments done, all segments).
+    Raises VmsError when there is no index that can be read.
     """
     try:
         index = connect_to_read(folder / INDEX_NAME)

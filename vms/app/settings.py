@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -44,6 +44,7 @@ class RecorderSettings(Section):
     disks: tuple[Path, ...] = ()
     segment_seconds: Annotated[int, Field(ge=2, le=300)] = 60
     minimum_free_mb: Annotated[int, Field(ge=0)] = 1024
+    when_full: Literal["stop", "erase_oldest"] = "erase_oldest"
 
 
 class AuditSettings(Section):

@@ -30,6 +30,7 @@ async def run(folder: DataFolder, stop: asyncio.Event, on_ready: Callable[[], No
         segment_seconds=folder.settings.recorder.segment_seconds,
         disks=folder.shard_stores(index),
         minimum_free_bytes=folder.settings.recorder.minimum_free_mb << 20,
+        erase_oldest=folder.settings.recorder.when_full == "erase_oldest",
     )
     try:
         await run_shard(settings, clock, stop, on_ready, spool)
