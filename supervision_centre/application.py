@@ -18,6 +18,9 @@ from supervision_centre.access.owed import Deliverer
 from supervision_centre.access.sweep import Sweep
 from supervision_centre.access.viewing import Viewing
 from supervision_centre.cameras.routes import router as cameras
+from supervision_centre.holds.routes import router as holds
+from supervision_centre.holds.service import Holds
+from supervision_centre.holds.upkeep import HoldUpkeep
 from supervision_centre.journal.routes import router as journal
 from supervision_centre.live.routes import router as live
 from supervision_centre.people.accounts import Accounts
@@ -48,17 +51,19 @@ def create_app(services: CentreServices) -> FastAPI:
     login = Login(services, web_sessions, viewing, deliverer)
     accounts = Accounts(services.database, services.clock, services.passwords)
     sweep = Sweep(services, viewing, web_sessions, deliverer)
+    upkeep = HoldUpkeep(services, deliverer)
 
     app = FastAPI(
         title="vms-departemental",
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        lifespan=lambda _: _background(services, deliverer, sweep),
+        lifespan=lambda _: _background(services, deliverer, sweep, upkeep),
     )
-    app.state.centre = Centre(services, web_sessions, deliverer, viewing, login, accounts)
+    holding = Holds(services, deliverer, upkeep)
+    app.state.centre = Centre(services, web_sessions, deliverer, viewing, login, accounts, holding)
     errors.install(app)
-    for router in (people, cameras, live, playback, journal, health):
+    for router in (people, cameras, live, playback, holds, journal, health):
         app.include_router(router)
     if services.settings.console_files is not None:
         console = StaticFiles(directory=services.settings.console_files, html=True, check_dir=False)
@@ -72,8 +77,10 @@ def create_app(services: CentreServices) -> FastAPI:
 
 
 @asynccontextmanager
-async def _background(services: CentreServices, deliverer: Deliverer, sweep: Sweep) -> AsyncIterator[None]:
-    works = {"owed entries": deliverer.run, "sweep": sweep.run, "bus": sweep.listen}
+async def _background(
+    services: CentreServices, deliverer: Deliverer, sweep: Sweep, upkeep: HoldUpkeep
+) -> AsyncIterator[None]:
+    works = {"owed entries": deliverer.run, "sweep": sweep.run, "bus": sweep.listen, "holds": upkeep.run}
     tasks = [
         asyncio.create_task(supervise(name, work, services.clock, Backoff(maximum_s=5.0)), name=name)
         for name, work in works.items()

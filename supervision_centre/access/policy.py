@@ -3,6 +3,8 @@
 - Rights follow from the role alone, by one matrix. An operator reports facts: no judicial act is in reach (LAW-21).
   A gendarme looks and records nothing (LAW-24). An installer sees no image (LAW-57). Mayors and the data protection
   officer read the journal. An administrator manages people and sees no image.
+- Holds are a judicial function of the supervisor; what investigators asked for is read by the data protection officer
+  besides, and by no elected official. What was destroyed is told to all who answer for it (LAW-09).
 - A right is used only by a person in force: not suspended, habilitated today, with the prefect's agrément where the
   role needs one (LAW-15, LAW-16), with a delegation where the mandate needs one (LAW-19).
 - A camera exists for a person only within their territories, and for agents only where the agrément holds. Elsewhere
@@ -41,6 +43,9 @@ class Right(StrEnum):
     PEOPLE_MANAGE = "people.manage"
     EXPORT = "export"
     HOLD = "hold"
+    HOLD_LIST = "hold.list"
+    DESTRUCTION = "destruction"
+    CAPACITY = "capacity"
     REQUISITION = "requisition"
 
 
@@ -52,14 +57,15 @@ _MATRIX: dict[Role, frozenset[Right]] = {
     Role.SUPERVISOR: frozenset(
         {Right.CAMERAS, Right.LIVE, Right.PLAYBACK, Right.PRESENCE, Right.PEOPLE_LIST, Right.PEOPLE_SUSPEND}
     )
+    | {Right.HOLD_LIST, Right.DESTRUCTION, Right.CAPACITY}
     | JUDICIAL_RIGHTS,
     Role.GENDARME: frozenset({Right.CAMERAS, Right.LIVE}),
     Role.INSTALLER: frozenset({Right.CAMERAS, Right.INSTALL}),
-    Role.MAYOR: frozenset({Right.CAMERAS, Right.JOURNAL}),
-    Role.DELEGATE: frozenset({Right.CAMERAS, Right.JOURNAL}),
-    Role.DPO: frozenset({Right.CAMERAS, Right.JOURNAL, Right.PEOPLE_LIST}),
+    Role.MAYOR: frozenset({Right.CAMERAS, Right.JOURNAL, Right.DESTRUCTION}),
+    Role.DELEGATE: frozenset({Right.CAMERAS, Right.JOURNAL, Right.DESTRUCTION}),
+    Role.DPO: frozenset({Right.CAMERAS, Right.JOURNAL, Right.PEOPLE_LIST, Right.HOLD_LIST, Right.DESTRUCTION}),
     Role.ADMINISTRATOR: frozenset(
-        {Right.CAMERAS, Right.PRESENCE, Right.PEOPLE_LIST, Right.PEOPLE_SUSPEND, Right.PEOPLE_MANAGE}
+        {Right.CAMERAS, Right.PRESENCE, Right.PEOPLE_LIST, Right.PEOPLE_SUSPEND, Right.PEOPLE_MANAGE, Right.CAPACITY}
     ),
 }
 _RIGHT_OF_ACT = {MediaAct.LIVE: Right.LIVE, MediaAct.PLAYBACK: Right.PLAYBACK}
@@ -152,17 +158,22 @@ def may(person: Person, right: Right, now_ns: int) -> Refusal | None:
 
 def reaches(person: Person, camera: CameraView, now_ns: int) -> bool:
     """Whether a camera exists for this person (LAW-16, LAW-18)."""
-    if not person.competent_for(camera.commune):
+    return reaches_commune(person, camera.commune, now_ns)
+
+
+def reaches_commune(person: Person, commune: str, now_ns: int) -> bool:
+    """Whether what concerns a commune, a camera that has left it included, exists for this person."""
+    if not person.competent_for(commune):
         return False
     if person.role not in ROLES_WITH_AGREMENT:
         return True
     agrement = person.agrement
-    return agrement is not None and agrement.in_force(now_ns) and agrement.covers(camera.commune)
+    return agrement is not None and agrement.in_force(now_ns) and agrement.covers(commune)
 
 
 def decide(person: Person, camera: CameraView | None, wish: Wish, now_ns: int) -> Grant | Refusal:
     """Grant the wish, or say why not. `camera` is None when no camera has that identifier."""
-    refusal = may(person, _RIGHT_OF_ACT[wish.act], now_ns) or _agrement(person, now_ns)
+    refusal = may(person, _RIGHT_OF_ACT[wish.act], now_ns) or without_agrement(person, now_ns)
     if refusal is not None:
         return refusal
     if camera is None or not reaches(person, camera, now_ns):
@@ -191,7 +202,8 @@ def no_such_camera() -> Refusal:
     )
 
 
-def _agrement(person: Person, now_ns: int) -> Refusal | None:
+def without_agrement(person: Person, now_ns: int) -> Refusal | None:
+    """Why an agent without the prefect's agrément is refused, or None (LAW-16)."""
     if person.role in ROLES_WITH_AGREMENT and (person.agrement is None or not person.agrement.in_force(now_ns)):
         return _no(
             "agrement",

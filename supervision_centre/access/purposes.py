@@ -59,10 +59,12 @@ VERSIONS: tuple[PurposeList, ...] = (
 CONTROL = "control"
 ACCOUNT = "account"
 SESSION = "session"
+REQUISITION = "requisition"
 _OTHER_LABELS = {
     CONTROL: "Contrôle du journal des accès",
     ACCOUNT: "Gestion des comptes et habilitations",
     SESSION: "Ouverture ou fermeture de session",
+    REQUISITION: "Réquisition judiciaire",
     "none": "Aucun motif indiqué",
 }
 

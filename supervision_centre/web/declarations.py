@@ -24,6 +24,7 @@ IMAGE_FREE = frozenset(
         "GET /api/health",
         "GET /api/cameras",
         "GET /api/presence",
+        "GET /api/holds",
         "GET /api/people",
         "POST /api/people/{person_id}/suspend",
         "POST /api/people/{person_id}/restore",

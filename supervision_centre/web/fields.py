@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from supervision_centre.access.purposes import MAX_NOTE_CHARS
+from supervision_centre.people.person import MAX_REFERENCE_CHARS
 from vms.base.clock import NS_PER_SECOND, parse_utc
 
 _LATEST_NS = 4_102_444_800 * NS_PER_SECOND  # 2100-01-01
@@ -45,6 +46,9 @@ Instant = Annotated[int, BeforeValidator(_instant)]
 
 Note = Annotated[str, StringConstraints(max_length=MAX_NOTE_CHARS), AfterValidator(_one_line)]
 """A short text beside a purpose, on one line (LAW-27)."""
+
+Line = Annotated[str, StringConstraints(max_length=MAX_REFERENCE_CHARS), AfterValidator(_one_line)]
+"""A reference or a name, on one line, as an entry of the journal can hold it."""
 
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_printable)]
 """An identifier as a browser sends it; whether it names anything is another question."""

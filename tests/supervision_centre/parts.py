@@ -9,6 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from cameras.contract import CameraState, CameraView, RecordableCamera
 from recorder.contract.assignment import CameraAssignment, StreamRole
+from recorder.contract.capacity import DiskCapacity
+from recorder.contract.hold import HeldRange, Hold, HoldRelease
 from recorder.contract.status import StreamCondition, StreamStatus
 from recorder.contract.ticket import TicketClaims, TicketVerifier
 from recorder.contract.timeline import Gap, GapCause, RecordedSpan, Timeline
@@ -64,6 +66,10 @@ class NodeInMemory:
         self.revoked: list[str] = []
         self.away = False
         self.states: list[StreamStatus] = []
+        self.held: dict[str, HeldRange] = {}
+        self.recorded_bytes = 48_000_000
+        self.releases: list[HoldRelease] = []
+        self.disks: list[DiskCapacity] = []
 
     def claims(self, ticket: str) -> TicketClaims:
         return self._verifier.verify(ticket).claims
@@ -89,6 +95,32 @@ class NodeInMemory:
     async def revoke(self, session_ids: Collection[str]) -> None:
         self._answer()
         self.revoked.extend(session_ids)
+
+    async def place_hold(self, hold: Hold) -> HeldRange:
+        self._answer()
+        there = self.recorded_bytes > 0
+        margin_ns = 2 * NS_PER_SECOND  # to a group of pictures
+        held = HeldRange(
+            hold,
+            self.recorded_bytes,
+            hold.start_ns - margin_ns if there else 0,
+            hold.end_ns + margin_ns if there else 0,
+        )
+        return self.held.setdefault(hold.hold_id, held)
+
+    async def release_hold(self, release: HoldRelease) -> None:
+        self._answer()
+        if self.held.pop(release.hold_id, None) is None:
+            raise VmsError(ErrorKind.NOT_FOUND, "hold.unknown", "Cette conservation n'existe pas.")
+        self.releases.append(release)
+
+    async def holds(self) -> list[HeldRange]:
+        self._answer()
+        return list(self.held.values())
+
+    async def capacity(self) -> list[DiskCapacity]:
+        self._answer()
+        return self.disks
 
     def _answer(self) -> None:
         if self.away:
