@@ -39,6 +39,7 @@ _AUTHOR = {"id", "name", "role"}
 _REASON = {"code", "text"}
 _ALWAYS = {"at_ns", "author", "kind", "reason", "recipients"}
 _CONTROL_DETAILS = {"log.expired": ("before_ns", "controller"), "log.clock_stepped": ("from", "to")}
+_DECODER = json.JSONDecoder()
 _INSTANT = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 _SOMETIMES = {"authority", "camera", "commune", "details", "range", "requisition"}
 
@@ -255,7 +256,8 @@ def _scan_control(chunk: Chunk, index: int, leaf: Leaf, details: dict[str, str])
 def check_payload(payload: bytes, control: str) -> tuple[str, dict[str, Any]]:
     """What is wrong with an authentic payload (empty when nothing is), and its content (LAW-25, LAW-29)."""
     try:
-        content = json.loads(payload)
+        # What follows the value, or stands in front of it, is found by the comparison with the one byte form.
+        content, _ = _DECODER.raw_decode(payload.decode())
         names = content.keys()
         if not names >= _ALWAYS or names - _ALWAYS - _SOMETIMES:
             return "fields outside the catalogue", {}

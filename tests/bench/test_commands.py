@@ -75,3 +75,12 @@ def test_the_log_of_what_is_measured_does_not_mix_with_the_figures():
     measured = vms("bench", "audit", "--seconds", "0.2", "--json")
     assert measured.returncode == 0, measured.stderr
     assert json.loads(measured.stdout)["levels"]
+
+
+def test_the_verification_of_a_log_is_measured_on_a_log_of_the_size_asked_for():
+    measured = vms("bench", "audit", "--verify", "700", "--json")
+    assert measured.returncode == 0, measured.stderr
+    figures = json.loads(measured.stdout)
+    assert figures["entries"] == 700
+    assert figures["verified_s"] > 0
+    assert figures["proof"]["made_p50_ms"] < 50

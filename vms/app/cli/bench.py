@@ -30,7 +30,7 @@ def ingest(
     url: Annotated[str, typer.Option(help="Adresse RTSP ; {i} est remplacé par le numéro de la caméra, depuis 1.")],
     cameras: Annotated[int, typer.Option(min=1, max=2000, help="Nombre de caméras enregistrées.")] = 20,
     seconds: Annotated[float, typer.Option(min=1, help="Durée de la mesure.")] = 30.0,
-    baseline: Annotated[str, typer.Option(help="Référence mesurée ensuite : ffmpeg.")] = "",
+    baseline: Annotated[str, typer.Option(help="Références mesurées ensuite : ffmpeg, c, ou ffmpeg,c.")] = "",
     user: Annotated[str, typer.Option(help="Compte des caméras.")] = "",
     password: Annotated[str, typer.Option(envvar="VMS_BENCH_PASSWORD", help="Mot de passe des caméras.")] = "",
     folder: Annotated[Path | None, typer.Option(help="Dossier où enregistrer pendant la mesure.")] = None,
@@ -47,10 +47,19 @@ def ingest(
 @app.command("audit")
 def audit(
     seconds: Annotated[float, typer.Option(min=0.2, help="Durée de la mesure à chaque palier.")] = 3.0,
+    verify: Annotated[
+        int, typer.Option(min=0, help="Mesure plutôt la vérification d'un journal de tant d'inscriptions.")
+    ] = 0,
     folder: Annotated[Path | None, typer.Option(help="Dossier sur le disque à mesurer.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Résultat en JSON.")] = False,
 ) -> None:
     """Journal des accès : inscriptions durables par seconde et attente, à côté du disque nu et de SQLite."""
+    if verify:
+        from vms.app.bench.verification import VerificationBenchOptions, run_verification_bench, verification_text
+
+        figures = run_verification_bench(VerificationBenchOptions(verify, folder))
+        typer.echo(json.dumps(figures, indent=2) if as_json else verification_text(figures))
+        return
     from vms.app.bench.audit import AuditBenchOptions, audit_text, run_audit_bench
 
     result = asyncio.run(run_audit_bench(AuditBenchOptions(seconds, folder=folder)))
@@ -90,6 +99,21 @@ def demo(
     typer.echo(json.dumps(result, indent=2) if as_json else demo_text(result))
 
 
+@app.command("playback")
+def playback(
+    cameras: Annotated[int, typer.Option(min=1, max=2000, help="Nombre de caméras dans l'index.")] = 250,
+    days: Annotated[float, typer.Option(min=0.1, max=31, help="Jours d'enregistrement dans l'index.")] = 30.0,
+    looks: Annotated[int, typer.Option(min=20, help="Nombre d'instants demandés de chaque manière.")] = 400,
+    folder: Folder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Première image d'un instant quelconque, et vitesse de lecture dans les deux sens."""
+    from vms.app.bench.playback import PlaybackBenchOptions, playback_text, run_playback_bench
+
+    result = asyncio.run(run_playback_bench(PlaybackBenchOptions(cameras, days, looks, folder)))
+    typer.echo(json.dumps(result, indent=2) if as_json else playback_text(result))
+
+
 @app.command("start")
 def start(
     rounds: Annotated[int, typer.Option(min=1, help="Nombre de dossiers, chacun démarré deux fois.")] = 3,
@@ -126,4 +150,8 @@ def _text(result: dict[str, Any]) -> str:
         cpu, memory = reference["cpu_percent_per_camera"], reference["memory_mib_per_camera"]
         lines.append(f"  ffmpeg     : {cpu:.3f} % et {memory:.1f} Mio par caméra")
         lines.append(f"  rapport    : {result['cpu_ratio']}")
+    for name, words in (("c_on_arrival", "C, à l'arrivée"), ("c_paced", "C, par seconde")):
+        if name in result:
+            cpu = result[name]["cpu_percent_per_camera"]
+            lines.append(f"  {words} : {cpu:.3f} % par caméra, rapport {result[f'cpu_ratio_{name}']}")
     return "\n".join(lines)
