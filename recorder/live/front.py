@@ -3,6 +3,7 @@
     GET  /live              WebSocket of a wall; `Origin` must be one of the console's
     GET  /playback          WebSocket of a player, likewise; see `playback_messages`
     GET  /playback          over HTTP, and POST /playback/renew: see `playback_http`
+    GET  /still, /strip     single pictures of a recording: see `stills`
     OPTIONS of the latter   what a browser asks before it sends them (Fetch standard, CORS protocol)
 
 A browser page of another origin gets nothing; a program without an origin still needs a ticket.
@@ -19,6 +20,7 @@ from recorder.live.http import Header, HttpConnection, HttpError, HttpRequest
 from recorder.live.leases import LeaseBook
 from recorder.live.playback_http import EXPOSED_HEADERS, PlaybackPages
 from recorder.live.player import PlayerConnection
+from recorder.live.stills import EXPOSED_HEADER, StillPages
 from recorder.live.upstream import UpstreamPool
 from recorder.live.wall import WallConnection
 from recorder.live.websocket import WebSocket
@@ -40,6 +42,7 @@ class Front:
         book: LeaseBook,
         pool: UpstreamPool,
         playback: PlaybackService,
+        stills: StillPages,
         clock: Clock,
         *,
         allowed_origins: frozenset[str],
@@ -49,6 +52,7 @@ class Front:
         self._pool = pool
         self._playback = playback
         self._pages = PlaybackPages(book, playback)
+        self._stills = stills
         self._clock = clock
         self._origins = allowed_origins
         self._max_connections = max_connections
@@ -131,16 +135,20 @@ class Front:
         if origin in self._origins:
             headers += [
                 ("access-control-allow-origin", origin or ""),
-                ("access-control-expose-headers", EXPOSED_HEADERS),
+                ("access-control-expose-headers", f"{EXPOSED_HEADERS}, {EXPOSED_HEADER}"),
             ]
         try:
             if any(name == "origin" for name, _ in request.headers) and origin not in self._origins:
                 raise _foreign_origin()
             match request.method, request.path:
-                case "OPTIONS", "/playback" | "/playback/renew":
+                case "OPTIONS", "/playback" | "/playback/renew" | "/still" | "/strip":
                     await connection.answer(204, [*headers, *_PREFLIGHT])
                 case "GET" | "HEAD", "/playback":
                     await self._pages.play(connection, request, headers)
+                case "GET", "/still":
+                    await self._stills.still(connection, request, headers)
+                case "GET", "/strip":
+                    await self._stills.strip(connection, request, headers)
                 case "POST", "/playback/renew":
                     await connection.answer_json(200, headers, self._pages.renew(request))
                 case _:

@@ -21,6 +21,7 @@ from recorder.contract.ticket import TicketVerifier
 from recorder.live.control import ControlServer
 from recorder.live.front import Front
 from recorder.live.leases import LeaseBook
+from recorder.live.stills import StillPages
 from recorder.live.upstream import UpstreamPool
 from recorder.node.client import ShardClient
 from recorder.playback.service import PlaybackService
@@ -38,7 +39,8 @@ class GatewaySettings:
     """What the gateway needs to know to start.
 
     `port` 0 takes any free one. `shard_sockets` and `shard_folders` are those of this node's shards. `allowed_origins`
-    are the addresses of the console as a browser names them (`https://console.example.fr`).
+    are the addresses of the console as a browser names them (`https://console.example.fr`). `stills_socket` is where
+    key frames are decoded, None where nobody does.
     """
 
     host: str
@@ -50,6 +52,7 @@ class GatewaySettings:
     allowed_origins: tuple[str, ...]
     max_connections: int = 512
     max_playback_streams: int = 64
+    stills_socket: Path | None = None
 
 
 class Gateway:
@@ -62,10 +65,12 @@ class Gateway:
         self._book = LeaseBook(TicketVerifier(key, clock), clock)
         self._pool = UpstreamPool(self._shards, clock)
         self._playback = PlaybackService(settings.shard_folders, settings.max_playback_streams, clock)
+        self._stills = StillPages(self._book, settings.shard_folders, settings.stills_socket, clock)
         self._front = Front(
             self._book,
             self._pool,
             self._playback,
+            self._stills,
             clock,
             allowed_origins=frozenset(settings.allowed_origins),
             max_connections=settings.max_connections,
@@ -73,11 +78,12 @@ class Gateway:
         self._control = ControlServer(settings.control_socket, self._book, self._pool)
         self._clock = clock
         self._server: asyncio.Server | None = None
-        self._watching: asyncio.Task[None] | None = None
+        self._watching: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Listen. Raises VmsError `port.taken` or `gateway.control_socket`."""
-        self._watching = asyncio.create_task(supervise("leases", self._book.watch, self._clock), name="leases")
+        for name, watch in (("leases", self._book.watch), ("stills", self._stills.watch)):
+            self._watching.append(asyncio.create_task(supervise(name, watch, self._clock), name=name))
         try:
             await self._control.start()
         except OSError as refused:
@@ -109,12 +115,13 @@ class Gateway:
             self._server.close()
         await self._front.close()
         await self._control.close()
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.gather(self._watching, return_exceptions=True)
+        for watching in self._watching:
+            watching.cancel()
+        await asyncio.gather(*self._watching, return_exceptions=True)
         for shard in self._shards:
             await shard.close()
         await self._playback.close()
+        await self._stills.close()
 
 
 async def run_gateway(

@@ -102,6 +102,11 @@ class LeaseBook:
         self._leases: dict[str, list[Lease]] = {}
         self._revoked: OrderedDict[str, int] = OrderedDict()
         self._uses: OrderedDict[str, SessionUse] = OrderedDict()
+        self._on_revoked: list[Callable[[str], None]] = []
+
+    def when_revoked(self, tell: Callable[[str], None]) -> None:
+        """Tell of every session that is revoked from now on, whether it has a lease at that moment or not."""
+        self._on_revoked.append(tell)
 
     def open(
         self,
@@ -165,6 +170,8 @@ class LeaseBook:
             for lease in list(self._leases.get(session_id, ())):
                 self.close(lease, CAUSE_REVOKED)
                 ended += 1
+            for tell in self._on_revoked:
+                tell(session_id)
         while len(self._revoked) > MAX_REVOCATIONS:
             self._revoked.popitem(last=False)
         return ended

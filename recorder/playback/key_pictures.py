@@ -20,11 +20,14 @@ from recorder.playback.group import Group, read_group
 from recorder.playback.segment_file import DamagedSegmentError, IndexCache, SegmentFile
 from recorder.playback.ticks import ticks_90k
 from recorder.store.queries import JOIN_TOLERANCE_NS
+from vms.base.clock import NS_PER_SECOND
 from vms.media.access_unit import ParameterSets
 
 log = structlog.get_logger(__name__)
 
 MAX_PICTURE_BYTES: Final = 8 * 1024 * 1024
+OPEN_TAIL_NS: Final = 5 * NS_PER_SECOND
+"""What may still come of a segment that is written; a later instant has no picture yet."""
 _CANDIDATES: Final = 4
 
 
@@ -98,8 +101,7 @@ class KeyPictures:
     def _picture(self, file: SegmentFile, group: Group, instant_ns: int) -> KeyPicture | None:
         segment = group.found.segment
         first = group.pictures[0]
-        is_over = segment.open and instant_ns > group.end_ns + JOIN_TOLERANCE_NS
-        if is_over and group.number < len(group.index.groups) - 1:
+        if segment.open and instant_ns > group.end_ns + OPEN_TAIL_NS:
             return None
         if first.size > MAX_PICTURE_BYTES:
             return None
