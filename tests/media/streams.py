@@ -16,6 +16,7 @@ H265_PPS = bytes.fromhex("4401c172b46240")
 H264 = ParameterSets(Codec.H264, b"", H264_SPS, (H264_PPS,))
 H265 = ParameterSets(Codec.H265, H265_VPS, H265_SPS, (H265_PPS,))
 BY_CODEC = {Codec.H264: H264, Codec.H265: H265}
+SETS = {Codec.H264: (H264_SPS, H264_PPS), Codec.H265: (H265_VPS, H265_SPS, H265_PPS)}
 PAYLOAD_TYPE = 96
 
 

@@ -11,11 +11,9 @@ from hypothesis import strategies as st
 
 from tests.media.streams import (
     BY_CODEC,
-    H264_PPS,
     H264_SPS,
-    H265_PPS,
     H265_SPS,
-    H265_VPS,
+    SETS,
     Sender,
     demuxer,
     packets_of,
@@ -33,9 +31,6 @@ from vms.media.rtsp import InterleavedFrame
 def feed_all(machine: StreamDemuxer, parts: Iterable[bytes]) -> None:
     for part in parts:
         machine.feed(part)
-
-
-SETS = {Codec.H264: (H264_SPS, H264_PPS), Codec.H265: (H265_VPS, H265_SPS, H265_PPS)}
 
 
 def test_the_source_and_the_numbers_of_a_stream_are_known():
