@@ -1,17 +1,18 @@
 """What was collected, told to the access log by the hour (LAW-25, LAW-40).
 
-One event per camera and hour that has segments: their number, their bytes, and one digest over the digests of all of
-them, in the order of time. Any later loss or change of a segment contradicts that entry. A segment belongs to the hour
-in which it starts; an hour is told once all its segments are closed. How far this has come is kept in the shard's
-folder, so that a restart leaves nothing out; at worst, after a crash, one hour is told twice in the same words.
+One event per camera and hour that has segments: their number, their bytes, one digest over the digests of all of them,
+in the order of time, and the chain's digests before the first and after the last. Any later loss or change of a segment
+contradicts that entry. A segment belongs to the hour in which it starts; an hour is told ten minutes after its end.
+What is told while a disk is away or a segment waits to be closed is told again when all is there: of several entries
+on one hour the last one counts. How far this has come is kept in the shard's folder, so that a restart leaves nothing
+out; at worst, after a crash, one hour is told twice in the same words.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
@@ -20,7 +21,7 @@ from access_audit.events import AccessEvent, EventKind
 from recorder.contract.assignment import CameraAssignment
 from recorder.node.journal import RECORDING_REASON, ShardJournal
 from recorder.store.disks import Disks
-from recorder.store.segment import StoredSegment
+from recorder.store.sealing import HOUR_NS, chain_of, digest_over
 from vms.base import durable
 from vms.base.clock import NS_PER_SECOND, Clock
 from vms.base.errors import ErrorKind, VmsError
@@ -28,19 +29,10 @@ from vms.base.errors import ErrorKind, VmsError
 log = structlog.get_logger(__name__)
 
 FILE_NAME = "collected.json"
-HOUR_NS = 3_600 * NS_PER_SECOND
 GRACE_NS = 600 * NS_PER_SECOND
-"""At the end of an hour its last segment is still open: a segment lasts five minutes at most."""
+"""At the end of an hour its last segment is still open: a segment lasts ten minutes at most."""
 LONGEST_CATCH_UP_NS = 31 * 24 * HOUR_NS
 CHECK_S = 60.0
-
-
-def digest_of(segments: Iterable[StoredSegment]) -> str:
-    """SHA-256, in hexadecimal, over the digests of these segments in the order of time."""
-    whole = hashlib.sha256()
-    for segment in sorted(segments, key=lambda segment: (segment.start_ns, segment.segment_id)):
-        whole.update(segment.digest)
-    return whole.hexdigest()
 
 
 class CollectionReports:
@@ -60,6 +52,7 @@ class CollectionReports:
         self._clock = clock
         self._assignments = assignments
         self._told_until_ns = 0
+        self._unfinished: set[int] = set()
         self._communes: dict[str, str] = {}
 
     async def run(self) -> None:
@@ -82,12 +75,23 @@ class CollectionReports:
         self._told_until_ns = max(self._told_until_ns, newest_ns - LONGEST_CATCH_UP_NS)
         while self._told_until_ns < newest_ns:
             self._communes |= {one.camera_id: one.commune for one in self._assignments()}
-            for camera_id, commune in self._communes.items():
-                await self._tell(camera_id, commune, self._told_until_ns)
+            await self._tell_hour(self._told_until_ns)
             self._told_until_ns += HOUR_NS
             # A camera that left is told about for the hour in which it did, then forgotten.
             self._communes = {one.camera_id: one.commune for one in self._assignments()}
             await asyncio.to_thread(self._save)
+        if self._unfinished and self._disks.complete:
+            hours, self._unfinished = sorted(self._unfinished), set()
+            for hour_ns in hours:
+                if hour_ns >= newest_ns - LONGEST_CATCH_UP_NS:
+                    await self._tell_hour(hour_ns)
+            await asyncio.to_thread(self._save)
+
+    async def _tell_hour(self, hour_ns: int) -> None:
+        if not self._disks.complete:
+            self._unfinished.add(hour_ns)
+        for camera_id, commune in self._communes.items():
+            await self._tell(camera_id, commune, hour_ns)
 
     async def _tell(self, camera_id: str, commune: str, hour_ns: int) -> None:
         try:
@@ -99,6 +103,7 @@ class CollectionReports:
         own = [one for one in segments if not one.open and hour_ns <= one.start_ns < hour_ns + HOUR_NS]
         if not own:
             return
+        chain = chain_of(own)
         self._journal.put(
             AccessEvent(
                 EventKind.RECORDING_COLLECTED,
@@ -110,9 +115,11 @@ class CollectionReports:
                 range_start_ns=own[0].start_ns,
                 range_end_ns=max(one.end_ns for one in own),
                 details={
-                    "segments": str(len(own)),
+                    "segments": str(len(chain)),
                     "bytes": str(sum(one.size_bytes for one in own)),
-                    "digest": digest_of(own),
+                    "digest": digest_over(chain),
+                    "previous": own[0].previous_digest.hex(),
+                    "last": chain[-1].hex(),
                 },
             )
         )
@@ -121,6 +128,7 @@ class CollectionReports:
         try:
             content = json.loads(self._file.read_bytes())
             self._told_until_ns = int(content["told_until_ns"])
+            self._unfinished = {int(hour_ns) for hour_ns in content.get("unfinished", ())}
             self._communes = {str(camera_id): str(commune) for camera_id, commune in content["cameras"].items()}
         except FileNotFoundError:
             return
@@ -128,5 +136,9 @@ class CollectionReports:
             log.error("collection state cannot be read", path=str(self._file), error=repr(unreadable))
 
     def _save(self) -> None:
-        content = {"told_until_ns": self._told_until_ns, "cameras": self._communes}
+        content = {
+            "told_until_ns": self._told_until_ns,
+            "unfinished": sorted(self._unfinished),
+            "cameras": self._communes,
+        }
         durable.write_atomic(self._file, json.dumps(content, separators=(",", ":")).encode())

@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 Job = Callable[[], object]
 Refuse = Callable[[], object]
+_Entry = tuple[Job, int, Refuse | None]
 
 
 class DiskWriter:
@@ -117,7 +118,7 @@ class DiskWriter:
                 self._do(job, refuse)
                 self._done_bytes += cost_bytes
                 self.jobs_done += 1
-            job = refuse = None
+            del job, refuse
             entries.clear()
 
     def _do(self, job: Job, refuse: Refuse | None) -> None:

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from recorder.contract.timeline import Gap, GapCause, RecordedSpan
-from recorder.store.schema import unpacked_id
+from recorder.store.schema import packed_id, unpacked_id
 from recorder.store.segment import StoredSegment, VideoFormat
 from vms.base.clock import NS_PER_MS, NS_PER_SECOND
 from vms.media.access_unit import Codec
@@ -93,6 +93,44 @@ def segments_after(connection: sqlite3.Connection, camera_id: str, instant_ns: i
         (camera_id, instant_ns, limit),
     )
     return [_segment(row) for row in rows]
+
+
+def segments_of(connection: sqlite3.Connection, camera_id: str) -> Iterable[StoredSegment]:
+    """Every closed segment of a camera, by start."""
+    rows = connection.execute(f"{_SEGMENT} WHERE c.camera_id = ? ORDER BY s.start_ns", (camera_id,))
+    return map(_segment, rows)
+
+
+def camera_ids(connection: sqlite3.Connection) -> set[str]:
+    """The cameras that the store has ever held something of."""
+    return {camera_id for (camera_id,) in connection.execute("SELECT camera_id FROM camera")}
+
+
+def count_segments(connection: sqlite3.Connection, cameras: Iterable[str]) -> int:
+    """How many closed segments there are of these cameras."""
+    question = "SELECT count(*) FROM segment WHERE camera = (SELECT number FROM camera WHERE camera_id = ?)"
+    return sum(connection.execute(question, (camera_id,)).fetchone()[0] for camera_id in cameras)
+
+
+def erased_digests(connection: sqlite3.Connection, camera_id: str) -> dict[bytes, int]:
+    """The chained digest and the start of what was erased of a camera and is remembered still."""
+    rows = connection.execute(
+        "SELECT digest, start_ns FROM erased WHERE camera = (SELECT number FROM camera WHERE camera_id = ?)",
+        (camera_id,),
+    )
+    return dict(rows.fetchall())
+
+
+def has_file(connection: sqlite3.Connection, segment_id: str, camera_id: str) -> bool:
+    """Whether a file is a segment of this camera, or one that is being closed or erased."""
+    try:
+        packed = packed_id(segment_id)
+    except ValueError:
+        return False
+    question = """
+        SELECT 1 FROM segment WHERE id = :id AND camera = (SELECT number FROM camera WHERE camera_id = :camera)
+        UNION ALL SELECT 1 FROM open_segment WHERE id = :id UNION ALL SELECT 1 FROM garbage WHERE id = :id"""
+    return connection.execute(question, {"id": packed, "camera": camera_id}).fetchone() is not None
 
 
 def all_segments(connection: sqlite3.Connection) -> Iterable[StoredSegment]:

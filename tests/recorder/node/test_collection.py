@@ -5,8 +5,9 @@ from pathlib import Path
 
 from access_audit.events import AccessEvent, EventKind
 from recorder.contract.assignment import CameraAssignment
-from recorder.node.collection import GRACE_NS, HOUR_NS, CollectionReports
+from recorder.node.collection import GRACE_NS, CollectionReports
 from recorder.node.journal import ShardJournal
+from recorder.store.sealing import HOUR_NS
 from recorder.store.segment import StoredSegment, VideoFormat
 from tests.recorder.node.shards import Log, camera_assignment
 from vms.base.clock import NS_PER_SECOND, ManualClock
@@ -17,9 +18,10 @@ START_NS = 1_800_000_000 * NS_PER_SECOND // HOUR_NS * HOUR_NS
 
 
 class Segments:
-    """The one question that the reports ask of a store."""
+    """What the reports ask of the disks."""
 
     def __init__(self) -> None:
+        self.complete = True
         self.held: list[StoredSegment] = []
 
     def add(self, camera_id: str, start_ns: int, *, still_open: bool = False) -> StoredSegment:
@@ -90,6 +92,8 @@ async def test_an_hour_is_told_once_with_the_digest_of_its_segments(tmp_path: Pa
         "segments": "2",
         "bytes": "2000",
         "digest": hashlib.sha256(first.digest + second.digest).hexdigest(),
+        "previous": "",
+        "last": second.digest.hex(),
     }
     assert (event.range_start_ns, event.range_end_ns) == (first.start_ns, second.end_ns)
     assert await Bench(tmp_path, clock_at(1), segments, [camera]).tell() == []
@@ -124,3 +128,17 @@ async def test_a_state_that_cannot_be_read_is_begun_again(tmp_path: Path):
     segments, camera = Segments(), camera_assignment("rtsp://127.0.0.1/main")
     segments.add(camera.camera_id, START_NS)
     assert len(await Bench(tmp_path, clock_at(1), segments, [camera]).tell()) == 1
+
+
+async def test_an_hour_of_which_a_disk_was_away_is_told_again_when_it_is_back(tmp_path: Path):
+    """LAW-40: of two entries on one hour the last one counts, and it covers what the disk holds."""
+    segments, camera = Segments(), camera_assignment("rtsp://127.0.0.1/main")
+    segments.add(camera.camera_id, START_NS)
+    segments.complete = False
+    (first,) = await Bench(tmp_path, clock_at(1), segments, [camera]).tell()
+    assert await Bench(tmp_path, clock_at(1), segments, [camera]).tell() == []
+    segments.add(camera.camera_id, START_NS + 60 * NS_PER_SECOND)
+    segments.complete = True
+    (second,) = await Bench(tmp_path, clock_at(1), segments, [camera]).tell()
+    assert (first.details["segments"], second.details["segments"]) == ("1", "2")
+    assert await Bench(tmp_path, clock_at(1), segments, [camera]).tell() == []

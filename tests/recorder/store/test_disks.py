@@ -129,7 +129,8 @@ def causes(timeline: Timeline) -> list[tuple[str, str, bool]]:
 
 def check_every_second(timeline: Timeline) -> None:
     """What is recorded and what is explained follow each other without a hole."""
-    whole = sorted([(one.start_ns, one.end_ns) for one in (*timeline.spans, *timeline.gaps)])
+    spans = [(one.start_ns, one.end_ns) for one in timeline.spans]
+    whole: list[tuple[int, int | None]] = sorted([*spans, *((one.start_ns, one.end_ns) for one in timeline.gaps)])
     for (_, end_ns), (start_ns, _) in itertools.pairwise(whole):
         assert end_ns is not None
         assert abs(start_ns - end_ns) <= NS_PER_SECOND // 2
@@ -139,12 +140,16 @@ def test_a_disk_more_or_less_moves_only_its_own_share():
     clock = ManualClock()
     disks = [Disk(StoreSettings(Path("/mnt") / name), clock) for name in "abc"]
     cameras = [f"cam-{number}" for number in range(600)]
-    of_three = {camera: max(disks, key=lambda disk, camera=camera: disk.score(camera)) for camera in cameras}
-    of_two = {camera: max(disks[:2], key=lambda disk, camera=camera: disk.score(camera)) for camera in cameras}
+
+    def first(camera: str, among: list[Disk]) -> Disk:
+        return max(among, key=lambda disk: disk.score(camera))
+
+    of_three = {camera: first(camera, disks) for camera in cameras}
+    of_two = {camera: first(camera, disks[:2]) for camera in cameras}
     assert all(of_two[camera] is of_three[camera] for camera in cameras if of_three[camera] is not disks[2])
     assert all(150 < list(of_three.values()).count(disk) < 250 for disk in disks)
     disks[0]._weight = 2
-    heavier = [max(disks, key=lambda disk: disk.score(camera)) for camera in cameras]
+    heavier = [first(camera, disks) for camera in cameras]
     assert 240 < heavier.count(disks[0]) < 360
 
 
@@ -345,6 +350,10 @@ def _mount(place: Path, size: str) -> bool:
     return done.returncode == 0
 
 
+def _unmount(place: Path) -> None:
+    subprocess.run(["umount", "-l", place], check=True)
+
+
 async def test_a_disk_that_fills_to_the_last_byte_hands_its_cameras_over(tmp_path: Path):
     """A real file system of 2 MB where the machine allows one, otherwise every write refused with ENOSPC."""
     clock = ManualClock(START_NS)
@@ -370,4 +379,4 @@ async def test_a_disk_that_fills_to_the_last_byte_hands_its_cameras_over(tmp_pat
                 assert await asyncio.to_thread(pictures, tmp_path / "b") > 20
     finally:
         if mounted:
-            await asyncio.to_thread(subprocess.run, ["umount", "-l", tmp_path / "a"], check=True)
+            await asyncio.to_thread(_unmount, tmp_path / "a")

@@ -13,10 +13,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from recorder.store.fsck import Finding, examine
+from vms.app.cli import recorder_proof
 from vms.app.cli.place import ConfigOption, DataOption, JsonOption, installation
 from vms.base.log import configure_logging
 
 app = typer.Typer(no_args_is_help=True)
+app.command()(recorder_proof.verify)
+app.command()(recorder_proof.times)
 
 _KINDS = {
     "missing_file": "fichier absent",
