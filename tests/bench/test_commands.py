@@ -19,7 +19,7 @@ def _run(*words: str) -> str:
     return result.output
 
 
-@pytest.mark.parametrize("command", ["ingest", "audit", "live", "demo", "start", "all"])
+@pytest.mark.parametrize("command", ["ingest", "audit", "live", "playback", "demo", "start", "all"])
 def test_each_benchmark_says_what_it_measures(command: str):
     assert "--json" in _run(command, "--help")
 

@@ -81,6 +81,11 @@ def publish(unfinished: Path, final: Path) -> None:
     sync_folder(unfinished.parent)
 
 
+def add_name(existing: Path, name: Path) -> None:
+    """Give a file one more name in its file system; not durable until its folder is. FileExistsError when taken."""
+    os.link(existing, name)
+
+
 def remove(path: Path) -> None:
     """Unlink a file and make that durable; a file that is not there is fine."""
     path.unlink(missing_ok=True)
