@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,12 @@ class Log:
 
 @contextlib.asynccontextmanager
 async def running_shard(
-    folder: Path, *, events: EventSink | None = None, segment_seconds: int = 2, linger_seconds: float = 0.5
+    folder: Path,
+    *,
+    events: EventSink | None = None,
+    segment_seconds: int = 2,
+    linger_seconds: float = 0.5,
+    disks: Sequence[str] = (),
 ) -> AsyncIterator[ShardClient]:
     """A shard on `folder` and a client of it; stopped in order at the end."""
     settings = ShardSettings(
@@ -45,6 +50,7 @@ async def running_shard(
         segment_seconds=segment_seconds,
         minimum_free_bytes=1 << 20,
         linger_seconds=linger_seconds,
+        disks=tuple(folder / name for name in disks),
     )
     stop, ready = asyncio.Event(), asyncio.Event()
     shard = asyncio.create_task(run_shard(settings, SystemClock(), stop, ready.set, events))
