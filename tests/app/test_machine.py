@@ -19,7 +19,21 @@ def test_the_writer_starts_first_and_every_shard_is_a_process(tmp_path: Path):
     folder, lock = open_folder(settings_of(tmp_path, recorder=RecorderSettings(shards=3)))
     with lock:
         names = [spec.name for spec in children(folder, simulated=True)]
-    assert names == ["audit-writer", "simulator", "shard-0", "shard-1", "shard-2", "gateway", "centre"]
+    essential = ["audit-writer", "simulator", "shard-0", "shard-1", "shard-2", "gateway", "centre"]
+    assert names == [*essential, "reader", "stills"]
+
+
+def test_the_machine_does_without_decoders_and_starts_none_that_is_switched_off(tmp_path: Path):
+    """LAW-14: nothing that the recording depends on has a decoder in it."""
+    folder, lock = open_folder(settings_of(tmp_path))
+    with lock:
+        beside = {spec.name for spec in children(folder, simulated=False) if not spec.essential}
+    assert beside == {"reader", "stills"}
+    folder, lock = open_folder(settings_of(tmp_path, recorder=RecorderSettings(reader=False, stills=False)))
+    with lock:
+        assert all(spec.essential for spec in children(folder, simulated=False))
+        assert folder.reader_socket is None
+        assert folder.stills_socket is None
 
 
 def test_a_second_instance_is_refused_in_french(tmp_path: Path):

@@ -8,6 +8,7 @@ import sys
 import textwrap
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,19 @@ async def test_a_child_that_dies_without_a_word_is_named(tmp_path: Path):
             await supervisor.start([child(tmp_path, "mute", SILENT)])
     assert "« processus mute »" in refused.value.message
     assert "mute.log" in refused.value.hint
+
+
+async def test_what_the_machine_does_without_delays_nothing_and_ends_nothing(tmp_path: Path):
+    told: list[str] = []
+    observers = Observers(
+        ready=lambda spec: told.append(f"ready {spec.name}"), died=lambda spec, _: told.append(f"died {spec.name}")
+    )
+    async with supervised(tmp_path, observers) as supervisor:
+        supervisor.start_beside([replace(child(tmp_path, "spare", SILENT), essential=False)])
+        await supervisor.start([child(tmp_path, "one", READY)])
+        await until(lambda: told.count("died spare") >= 2)
+        assert "ready one" in told
+        assert alive((await asyncio.to_thread(registered, tmp_path))["one"])
 
 
 async def test_children_die_with_a_killed_supervisor(tmp_path: Path):

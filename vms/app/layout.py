@@ -79,6 +79,16 @@ class DataFolder:
         return self.run / "gateway.sock"
 
     @property
+    def reader_socket(self) -> Path | None:
+        """Where the reader of foreign streams listens, None where it is switched off."""
+        return self.run / "reader.sock" if self.settings.recorder.reader else None
+
+    @property
+    def stills_socket(self) -> Path | None:
+        """Where key frames are decoded, None where that is switched off."""
+        return self.run / "stills.sock" if self.settings.recorder.stills else None
+
+    @property
     def effective_settings(self) -> Path:
         return self.run / "settings.json"
 

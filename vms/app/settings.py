@@ -38,13 +38,19 @@ class GatewaySettings(Section):
 
 
 class RecorderSettings(Section):
-    """The recorder of this machine. Every shard has a store on each of `disks`; none means the data folder."""
+    """The recorder of this machine. Every shard has a store on each of `disks`; none means the data folder.
+
+    `reader` and `stills` are the processes with a decoder library: for cameras that the shards cannot read, and for
+    single pictures.
+    """
 
     shards: Annotated[int, Field(ge=1, le=64)] = 1
     disks: tuple[Path, ...] = ()
     segment_seconds: Annotated[int, Field(ge=2, le=300)] = 60
     minimum_free_mb: Annotated[int, Field(ge=0)] = 1024
     when_full: Literal["stop", "erase_oldest"] = "erase_oldest"
+    reader: bool = True
+    stills: bool = True
 
 
 class AuditSettings(Section):

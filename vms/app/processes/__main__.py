@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from vms.app.layout import DataFolder
-from vms.app.processes.lifecycle import run_process
+from vms.app.processes.lifecycle import run_forking_process, run_process
 from vms.app.settings import Settings
 from vms.base.config import parse_config
 from vms.base.log import configure_logging
@@ -25,7 +25,10 @@ BODIES = {
     "gateway": "vms.app.processes.gateway",
     "centre": "vms.app.processes.centre",
     "simulator": "vms.app.processes.simulator",
+    "reader": "vms.app.processes.reader",
+    "stills": "vms.app.processes.stills",
 }
+FORKING = frozenset({"reader", "stills"})
 
 
 def main(arguments: list[str]) -> int:
@@ -38,6 +41,8 @@ def main(arguments: list[str]) -> int:
     configure_logging(full_name, level=settings.log.level, as_json=settings.log.json_lines)
     body = importlib.import_module(BODIES[name])
     folder = DataFolder(settings.data, settings)
+    if name in FORKING:
+        return run_forking_process(lambda on_ready: body.serve(folder, on_ready))
 
     async def process(stop: asyncio.Event, on_ready: Callable[[], None]) -> None:
         await body.run(folder, stop, on_ready, index)

@@ -20,5 +20,6 @@ async def run(folder: DataFolder, stop: asyncio.Event, on_ready: Callable[[], No
         control_socket=folder.gateway_socket,
         ticket_public_key=folder.ticket_public_key,
         allowed_origins=folder.settings.console_origins,
+        stills_socket=folder.stills_socket,
     )
     await run_gateway(settings, SystemClock(), stop, on_ready)

@@ -42,6 +42,13 @@ def run_process(name: str, process: Process) -> int:
     return 0
 
 
+def run_forking_process(serve: Callable[[Callable[[], None]], None]) -> int:
+    """Run the body of a child that forks workers, and so has no event loop, until it is asked to stop."""
+    _die_with_supervisor()
+    serve(lambda: _tell_supervisor("ready"))
+    return 0
+
+
 async def _until_stopped(process: Process) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

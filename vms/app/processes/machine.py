@@ -1,7 +1,8 @@
 """One machine: its preflight, its children, their order, and their end.
 
 Order of start: at the very first one the audit writer, since it makes the key that the others check its answers with;
-otherwise everything together, since each waits for the others by itself. Order of stop: the reverse. Nothing starts on
+otherwise everything together, since each waits for the others by itself; behind them what the machine can do without,
+which must not delay them. Order of stop: the reverse. Nothing starts on
 a taken port, a folder that cannot be written, or a folder that is in use.
 """
 
@@ -26,8 +27,8 @@ def children(folder: DataFolder, *, simulated: bool) -> list[ChildSpec]:
     """The processes of this machine, in the order of their start."""
     settings_file = str(folder.effective_settings)
 
-    def child(name: str, label: str, body: str, *index: str) -> ChildSpec:
-        return ChildSpec(name, label, ("-m", "vms.app.processes", body, settings_file, *index))
+    def child(name: str, label: str, body: str, *index: str, essential: bool = True) -> ChildSpec:
+        return ChildSpec(name, label, ("-m", "vms.app.processes", body, settings_file, *index), essential)
 
     specs = [child(_WRITER, "journal des accès", _WRITER)]
     if simulated:
@@ -38,6 +39,10 @@ def children(folder: DataFolder, *, simulated: bool) -> list[ChildSpec]:
     ]
     specs.append(child("gateway", "passerelle vidéo", "gateway"))
     specs.append(child("centre", "console et API", "centre"))
+    if folder.settings.recorder.reader:
+        specs.append(child("reader", "lecteur des caméras UDP et des anciens codecs", "reader", essential=False))
+    if folder.settings.recorder.stills:
+        specs.append(child("stills", "images fixes", "stills", essential=False))
     return specs
 
 
@@ -91,7 +96,8 @@ async def running(
         if not folder.audit_public_key.exists():
             await supervisor.start([spec for spec in specs if spec.name == _WRITER])
             specs = [spec for spec in specs if spec.name != _WRITER]
-        await supervisor.start(specs)
+        await supervisor.start([spec for spec in specs if spec.essential])
+        supervisor.start_beside([spec for spec in specs if not spec.essential])
         yield supervisor
     finally:
         await supervisor.stop()

@@ -28,6 +28,7 @@ async def run(folder: DataFolder, stop: asyncio.Event, on_ready: Callable[[], No
         folder=shard_folder,
         socket=folder.shard_socket(index),
         segment_seconds=folder.settings.recorder.segment_seconds,
+        reader_socket=folder.reader_socket,
         disks=folder.shard_stores(index),
         minimum_free_bytes=folder.settings.recorder.minimum_free_mb << 20,
         erase_oldest=folder.settings.recorder.when_full == "erase_oldest",

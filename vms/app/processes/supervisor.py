@@ -33,11 +33,15 @@ MAX_LOG_BYTES = 20 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class ChildSpec:
-    """One process to keep running: its name, its French label and its arguments after the interpreter."""
+    """One process to keep running: its name, its French label and its arguments after the interpreter.
+
+    The machine does without one that is not `essential`: it starts behind the others, and is tried again for ever.
+    """
 
     name: str
     label: str
     arguments: tuple[str, ...]
+    essential: bool = True
 
 
 @dataclass(slots=True)
@@ -87,11 +91,7 @@ class Supervisor:
         """Start these together and return when all are ready. Raises the VmsError of one that cannot start."""
         loop = asyncio.get_running_loop()
         self._fatal = self._fatal or loop.create_future()
-        children = [_Child(spec) for spec in specs]
-        self._children += children
-        for child in children:
-            child.keeper = asyncio.create_task(self._keep(child), name=f"keep {child.spec.name}")
-            child.keeper.add_done_callback(self._keeper_ended)
+        children = self._begin(specs)
         everyone = asyncio.gather(*(child.ready.wait() for child in children))
         outcomes: list[asyncio.Future[Any]] = [everyone, self._fatal]
         await asyncio.wait(outcomes, return_when=asyncio.FIRST_COMPLETED)
@@ -100,6 +100,18 @@ class Supervisor:
             with contextlib.suppress(asyncio.CancelledError):
                 await everyone
             raise self._fatal.result()
+
+    def start_beside(self, specs: Sequence[ChildSpec]) -> None:
+        """Start these, which nobody waits for and whose failure ends nothing."""
+        self._begin(specs)
+
+    def _begin(self, specs: Sequence[ChildSpec]) -> list[_Child]:
+        children = [_Child(spec) for spec in specs]
+        self._children += children
+        for child in children:
+            child.keeper = asyncio.create_task(self._keep(child), name=f"keep {child.spec.name}")
+            child.keeper.add_done_callback(self._keeper_ended)
+        return children
 
     async def stop(self) -> None:
         """Stop every child, the last started first; one that does not stop in time is killed."""
@@ -136,7 +148,7 @@ class Supervisor:
             started_ns = self._clock.monotonic_ns()
             error = await self._run_once(child)
             code = child.process.returncode if child.process else None
-            if not child.ready.is_set() and error is not None:
+            if child.spec.essential and not child.ready.is_set() and error is not None:
                 if self._fatal is not None and not self._fatal.done():
                     self._fatal.set_result(error)
                 return
@@ -172,7 +184,8 @@ class Supervisor:
         if word == "ready":
             back = child.ready.is_set()
             child.ready.set()
-            (self._observers.back if back else self._observers.ready)(child.spec)
+            if back or child.spec.essential:
+                (self._observers.back if back else self._observers.ready)(child.spec)
         elif word:
             error = _told_error(word)
         await child.process.wait()
