@@ -55,7 +55,7 @@ GAP_LABELS = {"link": "Liaison avec la commune interrompue", "camera": "Caméra 
 
 
 CENTRE_SWITCHES = {"audit_down", "failed_logins", "logged_in"}
-MEDIA_SWITCHES = {"gateway_down", "stills_down", "own_gaps", "slow_s"}
+MEDIA_SWITCHES = {"gateway_down", "stills_down", "slow_s"}
 AS_IT_WAS: dict[str, Any] = {
     "audit_down": False, "failed_logins": 0, "logged_in": "", "silent": {},
     "gateway_down": False, "stills_down": True, "own_gaps": {}, "slow_s": {},
@@ -312,6 +312,8 @@ async def command(centre: StubCentre, body: dict[str, Any]) -> dict[str, Any]:
         setattr(centre, name, body[name])
     for name in body.keys() & MEDIA_SWITCHES:
         setattr(media, name, body[name])
+    if "own_gaps" in body:
+        media.own_gaps = {camera: [tuple(gap) for gap in gaps] for camera, gaps in body["own_gaps"].items()}
     if "silent" in body:
         media.silent = {camera: (time.time(), cause) for camera, cause in body["silent"].items()}
     await tell_links(media, body)

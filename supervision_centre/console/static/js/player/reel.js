@@ -120,17 +120,17 @@ export class Reel {
     const behind = rate < 0 ? ahead : rate === 0 ? BEHIND_PAUSED_MS : 0;
     const reverse = start > fromMs && ms - start < behind;
     if (forward) return { direction: "forward", frames, atMs: end, fromMs: Math.max(end, fromMs), toMs };
-    if (reverse) return { direction: "reverse", frames, atMs: start, fromMs: Math.min(start, toMs), toMs: fromMs };
+    if (reverse) return { direction: "reverse", frames, atMs: start, fromMs: Math.min(start, toMs), toMs: fromMs, unknown: end === ms };
     return null;
   }
 
-  #ask({ direction, frames, fromMs, toMs }) {
+  #ask({ direction, frames, fromMs, toMs, unknown = false }) {
     const request = (this.#requests = (this.#requests % 0x7fff_ffff) + 1);
-    const forward = direction === "forward";
-    this.#request = { request, direction, frames, startMs: fromMs, cursorMs: fromMs, endMs: toMs, bytes: NOTHING };
+    const cursorMs = unknown ? fromMs + BEFORE_MS : fromMs;
+    this.#request = { request, direction, frames, startMs: cursorMs, cursorMs, endMs: toMs, bytes: NOTHING };
     this.#archive.fetch(this.#stream, {
       request, direction, frames,
-      fromMs: forward ? fromMs : fromMs - BEFORE_MS,
+      fromMs: direction === "forward" ? fromMs : cursorMs - BEFORE_MS,
       toMs,
       limit: frames === "key" ? KEYS_AT_ONCE : GROUPS_AT_ONCE,
     });

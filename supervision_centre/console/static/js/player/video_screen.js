@@ -24,7 +24,6 @@ export class VideoScreen {
   #appended = [];
   #keys = false;
   #mediaS = -1;
-  #sought = -1;
   #callback = 0;
 
   constructor() {
@@ -77,7 +76,6 @@ export class VideoScreen {
     this.#init = null;
     this.#appended = [];
     this.#mediaS = -1;
-    this.#sought = -1;
     if (!had) return;
     this.element.removeAttribute("src");
     this.element.load();
@@ -158,10 +156,9 @@ export class VideoScreen {
     const target = this.#seconds(frame.pts);
     if (!video.paused) video.pause();
     if (Math.abs(this.#mediaS - target) < EXACT_S) return true;
-    if (!video.seeking && this.#sought !== target) {
-      this.#sought = target;
-      video.currentTime = target + INSIDE_S;
-    } else if (!video.seeking && video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA) this.#sought = -1;
+    const place = target + INSIDE_S;
+    const there = Math.abs(video.currentTime - place) < EXACT_S;
+    if (!there && !video.seeking && video.readyState >= HTMLMediaElement.HAVE_METADATA) video.currentTime = place;
     return false;
   }
 
