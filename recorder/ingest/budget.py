@@ -1,8 +1,12 @@
 """How many cameras may be called at once: a thousand that are down must not starve the one that comes back.
 
-Two bounds: attempts under way over all, and on one link (a commune). Cameras that have failed several times already may
-only take half of either, and wait for that half without holding a place of the other. Attempts on one link are also
-spaced, so that a line that comes back is not filled with handshakes. Waiting is first come, first served.
+Two bounds: attempts under way over all, and on one link (a commune). Cameras that failed the last time may only take
+half of either, and wait for that half without holding a place of the other. Attempts on one link are also spaced, so
+that a line that comes back is not filled with handshakes. Waiting is first come, first served.
+
+An attempt on a camera that is away costs a socket and at most five seconds (`CONNECT_TIMEOUT_S`, `FIRST_ANSWER_S`), so
+many may be under way: with a thousand cameras away, each is called about every forty seconds, and one that was there a
+moment ago at once.
 """
 
 from __future__ import annotations
@@ -14,10 +18,10 @@ from dataclasses import dataclass, field
 
 from vms.base.clock import NS_PER_SECOND, Clock
 
-ATTEMPTS_AT_ONCE = 64
+ATTEMPTS_AT_ONCE = 256
 ATTEMPTS_PER_LINK = 8
 LINK_SPACING_S = 0.02
-FAILING_AFTER = 3
+FAILING_AFTER = 1
 
 
 @dataclass(slots=True)

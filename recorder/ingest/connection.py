@@ -37,6 +37,7 @@ log = structlog.get_logger(__name__)
 DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322}
 """As registered with IANA."""
 CONNECT_TIMEOUT_S = 5.0
+FIRST_ANSWER_S = 5.0
 HANDSHAKE_TIMEOUT_S = 15.0
 MAX_REDIRECTS = 3
 MAX_EARLY_BYTES = 4 * 1024 * 1024
@@ -279,7 +280,8 @@ async def _negotiate(sock: socket.socket, session: RtspSession, tls_pins: Collec
         channel: Channel = PlainChannel(sock) if tls_pins is None else await open_tls(sock, tls_pins)
         await channel.send_all(session.start())
         while True:
-            data = await channel.receive()
+            async with asyncio.timeout(FIRST_ANSWER_S if session.phase is Phase.OPTIONS else None):
+                data = await channel.receive()
             if not data:
                 raise IngestError(Cause.CLOSED_BY_CAMERA, f"connection closed during {session.phase}")
             parser.push(data)
@@ -299,6 +301,8 @@ async def _negotiate(sock: socket.socket, session: RtspSession, tls_pins: Collec
         raise _refused(wrong) from None
     except ssl.SSLError as broken:
         raise _lost(broken) from None
+    except TimeoutError:
+        raise  # which is an OSError, too
     except OSError as broken:
         raise IngestError(
             Cause.CLOSED_BY_CAMERA, f"connection lost during {session.phase}: {broken.strerror}"

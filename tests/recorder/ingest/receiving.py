@@ -64,15 +64,22 @@ class Receiver:
     """A stream under way, and the reader of its hub."""
 
     def __init__(
-        self, url: str, *, username: str = USERNAME, password: str = PASSWORD, tls_pins: tuple[str, ...] = ()
+        self,
+        url: str,
+        *,
+        username: str = USERNAME,
+        password: str = PASSWORD,
+        tls_pins: tuple[str, ...] = (),
+        machinery: IngestMachinery | None = None,
     ) -> None:
         clock = SystemClock()
-        self.wheel = Wheel()
+        machinery = machinery or IngestMachinery(clock, Wheel(), ConnectionBudget(clock))
+        self.wheel = machinery.wheel
         self.hub = StreamHub("cam-test", StreamRole.MAIN, clock)
         self.ingest = StreamIngest(
             StreamSource(url, "27229", username, password, tls_pins=tls_pins),
             self.hub,
-            IngestMachinery(clock, self.wheel, ConnectionBudget(clock)),
+            machinery,
         )
         self.collector = Collector()
         self.hub.attach(self.collector)

@@ -88,8 +88,9 @@ async def test_a_camera_that_closes_during_the_handshake():
         assert await cause_of(url) is Cause.CLOSED_BY_CAMERA
 
 
-async def test_a_camera_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(connection_module, "HANDSHAKE_TIMEOUT_S", 0.2)
+@pytest.mark.parametrize("deadline", ["HANDSHAKE_TIMEOUT_S", "FIRST_ANSWER_S"])
+async def test_a_camera_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch, deadline: str):
+    monkeypatch.setattr(connection_module, deadline, 0.2)
     async with camera(sends()) as url:
         assert await cause_of(url) is Cause.TIMEOUT
 
