@@ -1,24 +1,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
 from recorder.contract.timeline import GapCause
-from recorder.retention.eraser import STEP_PAUSE_S, Eraser
+from recorder.retention.eraser import Eraser
 from recorder.retention.purgeable import DAY_NS, ErasureCause, Purgeable, Trimmable, purgeable
 from recorder.store.erasures import HOUR_NS, digest_over, erased_in, untold_hours
 from recorder.store.fsck import examine
 from recorder.store.segment import StoredSegment
+from tests.recorder.retention.held import through_pauses
 from tests.recorder.store.recordings import FOREVER_NS, open_store, record_seconds
 from vms.base.clock import NS_PER_SECOND, ManualClock
 
 CAMERA = "cam-00000000000000000000000001"
-T = TypeVar("T")
 
 
 def segment(start_ns: int, **fields: object) -> StoredSegment:
@@ -28,15 +26,6 @@ def segment(start_ns: int, **fields: object) -> StoredSegment:
         "video": None, "uncertainty_ms": 0, "time_source": "arrival",
     }  # fmt: skip
     return StoredSegment(**{**given, **fields})  # type: ignore[arg-type]
-
-
-async def through_pauses(clock: ManualClock, work: Awaitable[T]) -> T:
-    """Await something whose pauses are of the manual clock, which moves on by as little as possible."""
-    task = asyncio.ensure_future(work)
-    while not task.done():
-        await clock.advance(STEP_PAUSE_S)
-        await asyncio.sleep(0.005)
-    return await task
 
 
 def test_the_first_image_of_a_segment_decides():
