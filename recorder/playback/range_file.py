@@ -25,9 +25,10 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import Final
 
-from recorder.playback.catalogue import CataloguePool, FoundSegment
+from recorder.playback.catalogue import Catalogue, CataloguePool, FoundSegment
 from recorder.playback.reader import CHUNK_BYTES, MIN_TAIL_NS, Chunk
 from recorder.playback.segment_file import DamagedSegmentError, GroupEntry, GroupIndex, IndexCache, SegmentFile
 from recorder.playback.ticks import nanoseconds, ticks_90k
@@ -123,14 +124,18 @@ class RangeFiles:
         return file
 
     def _segments(self, camera_id: str, from_ns: int, to_ns: int) -> list[FoundSegment]:
-        found: list[FoundSegment] = []
+        """The segments of a range by start, from the newest one that holds its beginning; none when one is open."""
         with self._pool.lent() as catalogue:
-            for one in catalogue.segments(camera_id, from_ns, to_ns):
-                if one.segment.open or len(found) == MAX_SEGMENTS:
+            found = _holding(catalogue, camera_id, from_ns)
+            at_ns = from_ns
+            for limit in chain((4, 16, 64), repeat(512)):
+                following = catalogue.after(camera_id, at_ns, limit)
+                found += [one for one in following if one.segment.start_ns < to_ns]
+                if len(found) > MAX_SEGMENTS or any(one.segment.open for one in found):
                     return []
-                found.append(one)
-        holding = [number for number, one in enumerate(found) if one.segment.start_ns <= from_ns]
-        found = found[holding[-1] :] if holding else found
+                if len(following) < limit or following[-1].segment.start_ns >= to_ns:
+                    break
+                at_ns = following[-1].segment.start_ns
         over = len(found) > 1 and found[0].segment.end_ns - from_ns < MIN_TAIL_NS
         return found[1:] if over else found
 
@@ -167,6 +172,14 @@ class RangeFiles:
             return None
         mime = f'video/mp4; codecs="{shares[0].found.segment.video.codec_string}"'
         return RangeFile(mime, first.init, start_ns, tuple(shares), offset, f'"{name.hex()}"')
+
+
+def _holding(catalogue: Catalogue, camera_id: str, instant_ns: int) -> list[FoundSegment]:
+    for limit in (1, 4):
+        for found in catalogue.at_or_before(camera_id, instant_ns, limit):
+            if found.segment.open or found.segment.end_ns > instant_ns:
+                return [found]
+    return []
 
 
 def _started(groups: Sequence[GroupEntry], end_90k: int) -> tuple[GroupEntry, ...]:
