@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 
 from recorder.node.protocol import LiveUnit
 from vms.media.access_unit import RTP_CLOCK_HZ, ParameterSets, VideoParameters
+from vms.media.errors import MediaError, MediaErrorCode
 from vms.media.fmp4.fragment import SampleInfo, fragment_header
 from vms.media.fmp4.init_segment import init_segment
 from vms.media.fmp4.sample_entry import video_parameters
@@ -65,12 +66,15 @@ class Fragmenter:
     def change_parameters(self, parameters: ParameterSets) -> None:
         """Take new parameter sets for the units that follow; the same ones again change nothing.
 
-        Raises MediaError when they cannot be read: nothing can be shown until better ones come.
+        Raises MediaError when they cannot be read, or when no browser plays their codec: nothing can be shown until
+        better ones come.
         """
         if parameters == self._parameters:
             return
         self._stream = self._parameters = None
         self._awaits_key = True
+        if not parameters.codec.plays_in_browsers:
+            raise MediaError(MediaErrorCode.PARAMETER_SET_UNSUPPORTED, f"no browser plays {parameters.codec}")
         video = video_parameters(parameters)
         init = init_segment(parameters)
         self._stream = LiveStream(f'video/mp4; codecs="{video.codec_string}"', video.width, video.height, init)

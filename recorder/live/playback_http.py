@@ -21,6 +21,7 @@ import structlog
 from recorder.contract.ticket import MediaAct, TicketClaims
 from recorder.live.http import Header, HttpConnection, HttpRequest, invalid_request
 from recorder.live.leases import Lease, LeaseBook, refusal
+from recorder.playback.codecs import refuse_unplayable
 from recorder.playback.range_file import RangeFile
 from recorder.playback.reader import Chunk
 from recorder.playback.segment_file import DamagedSegmentError
@@ -139,7 +140,9 @@ class _Answer:
         self._headers = headers
 
     async def begin(self, status: int, mime: str, start_ns: int, more: list[Header]) -> None:
-        """Send the head."""
+        """Send the head. A browser is told when it cannot play this; a program gets it as it is."""
+        if self.request.header("origin") is not None:
+            refuse_unplayable(mime)
         about = [("content-type", mime), ("x-media-start-ns", str(start_ns))]
         await self._connection.begin(status, [*self._headers, *about, *more])
 

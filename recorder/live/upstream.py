@@ -39,6 +39,7 @@ MAX_GROUP_FRAGMENTS = 1_500
 MAX_GROUP_BYTES = 16 * 1024 * 1024
 CAUSE_RECORDER = "recorder"
 CAUSE_UNASSIGNED = "unassigned"
+CAUSE_UNPLAYABLE = "unplayable_codec"
 
 
 @dataclass(slots=True)
@@ -65,6 +66,7 @@ class Upstream:
         self._clock = clock
         self._listeners: dict[Listener, None] = {}
         self._fragmenter = Fragmenter()
+        self._is_unplayable = False
         self._group: list[Fragment] = []
         self._group_bytes = 0
         self._status = self._own_status(StreamCondition.CONNECTING)
@@ -142,13 +144,16 @@ class Upstream:
             case LiveUnit():
                 self._take_unit(event)
             case ParametersChanged(parameters):
+                self._is_unplayable = not parameters.codec.plays_in_browsers
                 try:
                     self._fragmenter.change_parameters(parameters)
                 except MediaError as unreadable:
                     log.warning("parameter sets unreadable", camera_id=self.camera_id, code=unreadable.code)
-                    self._change_status(self._own_status(StreamCondition.NO_SIGNAL, "unsupported_codec"))
+                    cause = CAUSE_UNPLAYABLE if self._is_unplayable else "unsupported_codec"
+                    self._change_status(self._own_status(StreamCondition.NO_SIGNAL, cause))
             case StatusChanged(status):
-                self._change_status(status)
+                if not (self._is_unplayable and status.condition is StreamCondition.LIVE):
+                    self._change_status(status)
             case UnitsDropped(units):
                 self._counters.dropped_by_shard += units
                 self._fragmenter.lost_units()

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Final
 
 from recorder.playback.catalogue import CataloguePool, FoundSegment
+from recorder.playback.codecs import refuse_unplayable
 from recorder.playback.group import Group, Part
 from recorder.playback.segment_file import DamagedSegmentError, IndexCache
 from recorder.playback.walk import SNAP_NS, Damage, Hole, Walk
@@ -85,7 +86,10 @@ class GroupStream:
         self._given: Group | None = None
 
     def run(self, fetch: Fetch, now_ns: int) -> Iterator[Event]:
-        """The answer to a fetch, the last event a `Done`. Blocking; raises VmsError `playback.index_unreadable`."""
+        """The answer to a fetch, the last event a `Done`. Blocking.
+
+        Raises VmsError `playback.index_unreadable`, `codec.unplayable`.
+        """
         with closing(Walk(self._pool, self._cache, self._camera_id, key_only=fetch.key_only)) as walk:
             if fetch.backward:
                 from_ns = min(fetch.from_ns, self._end_ns - 1)
@@ -122,6 +126,7 @@ class GroupStream:
 
     def _group(self, group: Group, fetch: Fetch) -> Iterator[Event]:
         segment = group.found.segment
+        refuse_unplayable(segment.video.codec_string)
         alone = fetch.backward or fetch.key_only or self._given is None or not _follows(group, self._given)
         self._given = None if fetch.key_only else group
         try:

@@ -41,6 +41,7 @@ async def running_shard(
     segment_seconds: int = 2,
     linger_seconds: float = 0.5,
     disks: Sequence[str] = (),
+    reader_socket: Path | None = None,
 ) -> AsyncIterator[ShardClient]:
     """A shard on `folder` and a client of it; stopped in order at the end."""
     settings = ShardSettings(
@@ -51,6 +52,7 @@ async def running_shard(
         minimum_free_bytes=1 << 20,
         linger_seconds=linger_seconds,
         disks=tuple(folder / name for name in disks),
+        reader_socket=reader_socket,
     )
     stop, ready = asyncio.Event(), asyncio.Event()
     shard = asyncio.create_task(run_shard(settings, SystemClock(), stop, ready.set, events))
