@@ -2,8 +2,9 @@
 
 N cameras of any RTSP server are recorded by the real shard, in a process of its own, with digests and index. After
 everything has started, processor time is read from `/proc/PID/stat` of that one process at the beginning and the end
-of the measurement. With the baseline, N processes `ffmpeg -c copy -f segment` record the same cameras afterwards, for
-as long, and are measured in the same way.
+of the measurement. The references record the same cameras afterwards, for as long, and are measured in the same way:
+`ffmpeg` is N processes `ffmpeg -c copy -f segment`; `c` is one program that only receives and writes (see `floor`),
+once at each arrival and once a second.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 from recorder.contract.assignment import CameraAssignment, RecordingAuthorisation, StreamAddress, StreamRole
 from recorder.contract.status import StreamCondition
 from recorder.node.client import ShardClient
+from vms.app.bench.floor import floor_usage
 from vms.app.bench.usage import MIB, Usage, usage_of, usage_of_all
 from vms.base import durable
 from vms.base.errors import ErrorKind, VmsError
@@ -31,6 +33,7 @@ from vms.base.ids import new_id
 START_SECONDS = 60.0
 SETTLE_SECONDS = 6.0
 STOP_SECONDS = 15.0
+FFMPEG, FLOOR = "ffmpeg", "c"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +59,7 @@ class IngestBenchOptions:
 async def run_ingest_bench(options: IngestBenchOptions) -> dict[str, Any]:
     """Measure, and return the figures as a JSON object. Raises VmsError when the cameras do not come."""
     options = _with_credentials_of_url(options)
-    if options.baseline and (options.baseline != "ffmpeg" or shutil.which("ffmpeg") is None):
-        raise VmsError(
-            ErrorKind.CONFIGURATION,
-            "bench.no_baseline",
-            "La seule référence connue est ffmpeg, et il doit être installé.",
-            hint="Installez ffmpeg, ou retirez --baseline.",
-        )
+    references = _references(options.baseline)
     folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="vms-bench-", dir=options.folder))
     try:
         result: dict[str, Any] = {
@@ -70,11 +67,14 @@ async def run_ingest_bench(options: IngestBenchOptions) -> dict[str, Any]:
             "seconds": options.seconds,
             "vms": await _measure_shard(options, folder),
         }
-        if options.baseline:
+        ours = result["vms"]["cpu_percent_per_camera"]
+        if FFMPEG in references:
             result["baseline"] = await _measure_ffmpeg(options, folder)
-            reference = result["baseline"]["cpu_percent_per_camera"]
-            ours = result["vms"]["cpu_percent_per_camera"]
-            result["cpu_ratio"] = round(ours / reference, 3) if reference else None
+            result["cpu_ratio"] = _ratio(ours, result["baseline"])
+        if FLOOR in references:
+            for name, on_arrival in (("c_on_arrival", True), ("c_paced", False)):
+                result[name] = await _measure_floor(options, folder, on_arrival=on_arrival)
+                result[f"cpu_ratio_{name}"] = _ratio(ours, result[name])
     finally:
         await asyncio.to_thread(_clean, folder)
     return result
@@ -130,6 +130,31 @@ async def _measure_ffmpeg(options: IngestBenchOptions, folder: Path) -> dict[str
         **_cost(before, after, options, 0),
         "command": "ffmpeg -rtsp_transport tcp -i URL -c copy -f segment",
     }
+
+
+async def _measure_floor(options: IngestBenchOptions, folder: Path, *, on_arrival: bool) -> dict[str, Any]:
+    urls = [options.camera_url(number) for number in range(1, options.cameras + 1)]
+    before, after = await floor_usage(
+        urls, options.username, options.password, folder, options.seconds, on_arrival=on_arrival
+    )
+    return _cost(before, after, options, 0)
+
+
+def _references(names: str) -> set[str]:
+    references = {name.strip() for name in names.split(",") if name.strip()}
+    if references - {FFMPEG, FLOOR} or (FFMPEG in references and shutil.which("ffmpeg") is None):
+        raise VmsError(
+            ErrorKind.CONFIGURATION,
+            "bench.no_baseline",
+            "Les références connues sont ffmpeg, qui doit être installé, et c, qui demande un compilateur.",
+            hint="Installez ce qui manque, ou retirez --baseline.",
+        )
+    return references
+
+
+def _ratio(ours: float, reference: dict[str, Any]) -> float | None:
+    theirs = reference["cpu_percent_per_camera"]
+    return round(ours / theirs, 3) if theirs else None
 
 
 def _cost(before: Usage, after: Usage, options: IngestBenchOptions, base_bytes: int) -> dict[str, Any]:
