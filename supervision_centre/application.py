@@ -18,6 +18,9 @@ from supervision_centre.access.owed import Deliverer
 from supervision_centre.access.sweep import Sweep
 from supervision_centre.access.viewing import Viewing
 from supervision_centre.cameras.routes import router as cameras
+from supervision_centre.capacity.routes import router as capacity
+from supervision_centre.destruction.routes import router as destruction
+from supervision_centre.destruction.service import Destruction
 from supervision_centre.holds.routes import router as holds
 from supervision_centre.holds.service import Holds
 from supervision_centre.holds.upkeep import HoldUpkeep
@@ -61,9 +64,10 @@ def create_app(services: CentreServices) -> FastAPI:
         lifespan=lambda _: _background(services, deliverer, sweep, upkeep),
     )
     holding = Holds(services, deliverer, upkeep)
-    app.state.centre = Centre(services, web_sessions, deliverer, viewing, login, accounts, holding)
+    certificates = Destruction(services.audit, services.node, services.database, services.clock)
+    app.state.centre = Centre(services, web_sessions, deliverer, viewing, login, accounts, holding, certificates)
     errors.install(app)
-    for router in (people, cameras, live, playback, holds, journal, health):
+    for router in (people, cameras, live, playback, holds, destruction, capacity, journal, health):
         app.include_router(router)
     if services.settings.console_files is not None:
         console = StaticFiles(directory=services.settings.console_files, html=True, check_dir=False)

@@ -19,6 +19,7 @@ from supervision_centre.access.entries import author_of, refused, session_event
 from supervision_centre.access.owed import Deliverer, owe
 from supervision_centre.access.policy import Right, Wish, in_force, may
 from supervision_centre.access.viewing import Viewing
+from supervision_centre.destruction.service import Destruction
 from supervision_centre.holds.service import Holds
 from supervision_centre.people.accounts import Accounts
 from supervision_centre.people.login import Login
@@ -41,6 +42,7 @@ class Centre:
     login: Login
     accounts: Accounts
     holds: Holds
+    destruction: Destruction
 
 
 def centre_of(request: Request) -> Centre:

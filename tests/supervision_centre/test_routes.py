@@ -28,9 +28,15 @@ async def test_every_route_says_what_it_does_with_images(centre: TestCentre) -> 
     assert set(undeclared(centre.app, frozenset())) <= IMAGE_FREE
     assert set(declared(centre.app)) == {
         "GET /api/cameras/{camera_id}",
+        "GET /api/cameras/{camera_id}/destruction",
         "GET /api/cameras/{camera_id}/timeline",
+        "GET /api/holds/{hold_id}",
         "GET /api/journal",
         "GET /api/journal/{index}/proof",
+        "POST /api/holds",
+        "POST /api/holds/{hold_id}/release",
+        "POST /api/holds/{hold_id}/release/confirm",
+        "POST /api/holds/{hold_id}/release/withdraw",
         "POST /api/live-sessions",
         "POST /api/live-sessions/close",
         "POST /api/live-sessions/renew",

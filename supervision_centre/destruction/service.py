@@ -1,0 +1,126 @@
+"""Making a certificate: read the journal, ask the node what is left, and gather the proofs (LAW-09, LAW-31).
+
+Reading the journal is itself in the journal, before the first line is read. Each entry that the certificate rests on
+comes with its own proof file, so that an auditor checks it against the key of the log and without this centre.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import structlog
+
+from access_audit.client import AuditClient
+from access_audit.events import AccessEvent, Author, EventKind, Reason
+from access_audit.journal import MAX_PAGE_ENTRIES, JournalEntry, JournalQuery
+from cameras.contract import CameraView
+from recorder.contract.node import RecorderNode
+from recorder.contract.timeline import Timeline
+from supervision_centre.access.purposes import CONTROL
+from supervision_centre.destruction.certificate import KINDS, Certificate, bounds_of, certify
+from supervision_centre.holds import rows
+from vms.base.clock import Clock
+from vms.base.database import Database
+from vms.base.errors import ErrorKind, VmsError
+
+log = structlog.get_logger(__name__)
+
+NODE_DEADLINE_S = 5.0
+_PROOFS_AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """A certificate, the signed head of the log when it was made, and the proof file of each entry by its index."""
+
+    certificate: Certificate
+    camera: CameraView
+    head_size: int
+    head_root: str
+    proofs: Mapping[int, dict[str, Any]]
+
+
+class Destruction:
+    """Certificates of destruction over the journal, the node and the table of holds."""
+
+    def __init__(self, audit: AuditClient, node: RecorderNode, database: Database, clock: Clock) -> None:
+        self._audit = audit
+        self._node = node
+        self._database = database
+        self._clock = clock
+
+    async def certify(self, author: Author, camera: CameraView, day: date) -> Proved:
+        """The certificate of a camera and a day.
+
+        VmsError `destruction.day` for a day that is not over, `audit.unavailable` when the journal does not answer. A
+        node that does not answer leaves its part empty, which the certificate says.
+        """
+        start_ns, end_ns = bounds_of(day)
+        now_ns = self._clock.utc_ns()
+        if now_ns < end_ns:
+            raise VmsError(
+                ErrorKind.INVALID_INPUT,
+                "destruction.day",
+                "Cette journée n'est pas terminée : elle ne peut pas encore être certifiée.",
+                hint="Choisissez une journée passée.",
+            )
+        await self._audit.record(_consulted(author, camera, day, now_ns))
+        entries = await self._entries(camera.camera_id, start_ns)
+        remaining = await self._remaining(camera.camera_id, start_ns, end_ns)
+        async with self._database.reading() as session:
+            holds = await rows.standing(session, camera.camera_id)
+        certificate = certify(camera.camera_id, day, entries, remaining, holds, now_ns)
+        proofs = await self._proofs([entry.index for entry in certificate.cited])
+        head = await self._audit.head()
+        return Proved(certificate, camera, head.size, head.root.hex(), proofs)
+
+    async def _entries(self, camera_id: str, since_ns: int) -> list[JournalEntry]:
+        found: list[JournalEntry] = []
+        before: int | None = None
+        while True:
+            page = await self._audit.search(
+                JournalQuery(
+                    camera_id=camera_id, kinds=KINDS, since_ns=since_ns, before_index=before, limit=MAX_PAGE_ENTRIES
+                )
+            )
+            found += page.entries
+            before = page.next_before
+            if before is None:
+                return found
+
+    async def _remaining(self, camera_id: str, start_ns: int, end_ns: int) -> Timeline | None:
+        try:
+            async with asyncio.timeout(NODE_DEADLINE_S):
+                return await self._node.timeline(camera_id, start_ns, end_ns)
+        except VmsError as refused:
+            if refused.kind is ErrorKind.NOT_FOUND:
+                return Timeline(camera_id, start_ns, end_ns, (), ())
+            log.warning("node does not say what is left", camera_id=camera_id, code=refused.code)
+        except TimeoutError:
+            log.warning("node does not say what is left", camera_id=camera_id, code="node.timeout")
+        return None
+
+    async def _proofs(self, indices: list[int]) -> dict[int, dict[str, Any]]:
+        proofs: dict[int, dict[str, Any]] = {}
+        for first in range(0, len(indices), _PROOFS_AT_ONCE):
+            some = indices[first : first + _PROOFS_AT_ONCE]
+            proofs |= dict(zip(some, await asyncio.gather(*map(self._audit.proof, some)), strict=True))
+        return proofs
+
+
+def _consulted(author: Author, camera: CameraView, day: date, now_ns: int) -> AccessEvent:
+    return AccessEvent(
+        kind=EventKind.JOURNAL_CONSULTED,
+        author=author,
+        at_ns=now_ns,
+        reason=Reason(CONTROL),
+        recipients=(author.name,),
+        commune=camera.commune,
+        authority=camera.authority,
+        camera_id=camera.camera_id,
+        details={"search": f"certificat de destruction du {day.isoformat()}"},
+    )
