@@ -136,14 +136,16 @@ class ShardHolds:
         return whole_range(hold, await self._on_every_disk(lambda custody: custody.held_range(hold)))
 
     async def _on_every_disk(self, work: Callable[[Custody], Awaitable[T]]) -> list[T]:
+        """Do this on every disk that answers, then raise when that was not all of them."""
         stores = self._reachable()
-        if len(stores) < len(self._disks.states()):
-            raise _disk_away("a disk is away")
         try:
             async with asyncio.timeout(ANSWER_S):
-                return list(await asyncio.gather(*(work(Custody(store)) for store in stores)))
+                done = list(await asyncio.gather(*(work(Custody(store)) for store in stores)))
         except TimeoutError:
             raise _disk_away(f"a disk did not answer within {ANSWER_S} s") from None
+        if len(stores) < len(self._disks.states()):
+            raise _disk_away("a disk is away")
+        return done
 
     def _reachable(self) -> list[SegmentStore]:
         readable = {state.folder for state in self._disks.states() if state.readable}

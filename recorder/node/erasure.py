@@ -23,8 +23,9 @@ from recorder.contract.hold import Hold
 from recorder.node.journal import ShardJournal
 from recorder.retention.holds import REORDER_NS, overlaps
 from recorder.store.disks import Disks
-from recorder.store.erasures import HOUR_NS, ErasedSegment, communes, digest_over, erased_in, left_in, untold_hours
+from recorder.store.erasures import ErasedSegment, communes, digest_over, erased_in, left_in, untold_hours
 from recorder.store.holds import holds_of
+from recorder.store.sealing import HOUR_NS
 from recorder.store.store import SegmentStore
 from vms.base.clock import NS_PER_SECOND, Clock
 from vms.base.errors import VmsError

@@ -9,16 +9,13 @@ Rules
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
 
+from recorder.store import sealing
 from recorder.store.schema import unpacked_id
-from vms.base.clock import NS_PER_SECOND
-
-HOUR_NS: Final = 3_600 * NS_PER_SECOND
+from recorder.store.sealing import HOUR_NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +36,8 @@ def digest_over(segments: Iterable[ErasedSegment]) -> str:
 
     Over a whole hour it is the digest of that hour's collection; parts bear the digest of the whole they are of.
     """
-    digests = {one.digest: None for one in sorted(segments, key=lambda one: (one.start_ns, one.segment_id))}
-    return hashlib.sha256(b"".join(digests)).hexdigest()
+    ordered = sorted(segments, key=lambda one: (one.start_ns, one.segment_id))
+    return sealing.digest_over(list(dict.fromkeys(one.digest for one in ordered)))
 
 
 def untold_hours(connection: sqlite3.Connection) -> list[tuple[str, int]]:

@@ -46,7 +46,7 @@ async def test_a_held_part_of_a_segment_outlives_the_rest_byte_for_byte(tmp_path
         custody = Custody(store)
         await custody.place(middle)
         held = await custody.held_range(middle)
-        await clock.advance(DAY_S + 60)
+        clock.step_utc(DAY_S + 60)
         assert await through_pauses(clock, Eraser(store, clock).erase_expired()) == 2
         (part,) = await store.segments_between(CAMERA, 0, FOREVER_NS)
         kept = samples_of(tmp_path, part)
@@ -77,7 +77,7 @@ async def test_two_holds_in_one_segment_leave_two_parts_and_the_release_of_one_l
         late = hold_of(whole.end_ns - 1_000_000, whole.end_ns, clock.utc_ns(), number=2)
         for hold in (early, late):
             await custody.place(hold)
-        await clock.advance(DAY_S + 60)
+        clock.step_utc(DAY_S + 60)
         eraser = Eraser(store, clock)
         assert await through_pauses(clock, eraser.erase_expired()) == 1
         parts = await store.segments_between(CAMERA, 0, FOREVER_NS)
@@ -98,13 +98,13 @@ async def test_a_hold_past_its_end_purges_by_itself_also_of_a_camera_that_left(t
         await record_seconds(store, CAMERA, 8, segment_seconds=2)
         segments = await store.segments_between(CAMERA, 0, FOREVER_NS)
         await Custody(store).place(hold_of(segments[1].start_ns, segments[2].end_ns, clock.utc_ns(), days=40))
-    await clock.advance(35 * DAY_S)
+    clock.step_utc(35 * DAY_S)
     async with open_store(tmp_path, clock) as store:
         await through_pauses(clock, Eraser(store, clock).erase_expired())
         left = await store.segments_between(CAMERA, 0, FOREVER_NS)
         assert {one.segment_id for one in segments[1:3]} <= {one.segment_id for one in left}
         assert (await asyncio.to_thread(examine, tmp_path)).findings == ()
-        await clock.advance(5 * DAY_S - 60)
+        clock.step_utc(5 * DAY_S - 60)
         assert await through_pauses(clock, Eraser(store, clock).erase_expired()) == 0
         await clock.advance(60)
         assert await through_pauses(clock, Eraser(store, clock).erase_expired()) == len(left)
@@ -137,7 +137,7 @@ async def test_thousands_of_held_segments_do_not_stand_in_the_way_of_erasure(tmp
         assert len(segments) > 70
         boundary = segments[-4].start_ns
         await Custody(store).place(hold_of(segments[0].start_ns, boundary - 3 * NS_PER_SECOND, clock.utc_ns()))
-        await clock.advance(DAY_S + 200)
+        clock.step_utc(DAY_S + 200)
         await through_pauses(clock, Eraser(store, clock).erase_expired())
         left = await store.segments_between(CAMERA, 0, FOREVER_NS)
     assert 0 < len(left) < len(segments)
@@ -153,7 +153,7 @@ async def test_a_held_segment_that_cannot_be_read_stays_whole(tmp_path: Path):
         (segment,) = await store.segments_between(CAMERA, 0, FOREVER_NS)
         await Custody(store).place(hold_of(segment.start_ns, segment.start_ns + 10, clock.utc_ns()))
         await asyncio.to_thread((tmp_path / segment.file).write_bytes, b"\0\0\0\10junk")
-        await clock.advance(DAY_S + 60)
+        clock.step_utc(DAY_S + 60)
         assert await through_pauses(clock, Eraser(store, clock).erase_expired()) == 0
         assert await store.segments_between(CAMERA, 0, FOREVER_NS) == [segment]
 
@@ -183,7 +183,7 @@ async def test_holds_and_parts_survive_an_index_that_is_made_anew(tmp_path: Path
         (whole,) = await store.segments_between(CAMERA, 0, FOREVER_NS)
         hold = hold_of(whole.start_ns, whole.start_ns + 10, clock.utc_ns())
         await Custody(store).place(hold)
-        await clock.advance(DAY_S + 60)
+        clock.step_utc(DAY_S + 60)
         await through_pauses(clock, Eraser(store, clock).erase_expired())
         (part,) = await store.segments_between(CAMERA, 0, FOREVER_NS)
     await asyncio.to_thread(_make_the_index_anew, tmp_path, clock)

@@ -9,8 +9,9 @@ import pytest
 from recorder.contract.timeline import GapCause
 from recorder.retention.eraser import Eraser
 from recorder.retention.purgeable import DAY_NS, ErasureCause, Purgeable, Trimmable, purgeable
-from recorder.store.erasures import HOUR_NS, digest_over, erased_in, untold_hours
+from recorder.store.erasures import digest_over, erased_in, untold_hours
 from recorder.store.fsck import examine
+from recorder.store.sealing import HOUR_NS
 from recorder.store.segment import StoredSegment
 from tests.recorder.retention.held import through_pauses
 from tests.recorder.store.recordings import FOREVER_NS, open_store, record_seconds

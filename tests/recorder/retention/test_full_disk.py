@@ -90,7 +90,7 @@ async def test_what_is_over_its_days_makes_room_before_anything_goes_early(tmp_p
     async with open_store(tmp_path, clock, min_free_bytes=1_000_000) as store:
         before = await filled(store)
         store.set_retention(YOUNG, 1)
-        await clock.advance(DAY_S)
+        clock.step_utc(DAY_S)
         disk = Disk(used(tmp_path) + 1_400_000)
         await through_pauses(clock, Eraser(store, clock, early=True, free=disk.free).make_room())
         assert await causes(store) == {YOUNG: {ErasureCause.RETENTION}}
