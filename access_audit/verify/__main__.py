@@ -37,6 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--key", required=True, help="clé publique : fichier log.pub, ou son texte / public key")
     for option, explained in _OPTIONS.items():
         parser.add_argument(option, type=Path, action="append", default=[], help=explained)
+    parser.add_argument("--log", type=Path, default=None, help="journal de cette preuve / log of this proof")
     parser.add_argument("--anchors", type=Path, default=None, help="attestations conservées ailleurs / other anchors")
     parser.add_argument("--lang", choices=("fr", "en"), default="fr")
     parser.add_argument("--json", action="store_true", dest="as_json")
@@ -56,7 +57,7 @@ def _judge(options: argparse.Namespace) -> Report:
     key_file = Path(options.key)
     key = key_file.read_text("utf-8") if key_file.is_file() else str(options.key)
     if options.path.is_file():
-        return verify_proof(_read_object(options.path), key)
+        return verify_proof(_read_object(options.path), key, options.log)
     if not options.path.is_dir():
         raise FileNotFoundError(f"{options.path}: dossier introuvable / no such folder")
     return verify_log(

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cryptography import x509
 
+from access_audit.verify.der import MAX_DER_BYTES
 from access_audit.verify.notes import (
     WITNESS_KEY,
     ForeignNote,
@@ -45,6 +46,32 @@ class Trust:
 
 
 @dataclass(frozen=True, slots=True)
+class Attestations:
+    """The files of a folder of anchors, as they were before the log was read; and whose word counts."""
+
+    timestamps: Sequence[tuple[str, bytes]]
+    cosigned: Sequence[tuple[str, bytes]]
+    authorities: Sequence[tuple[str, bytes]]
+    witnesses: Sequence[tuple[str, bytes]]
+    trust: Trust
+
+
+def read_attestations(folder: Path, trust: Trust) -> Attestations:
+    """All that lies in a folder of anchors. ValueError when `trust` holds no certificates and keys."""
+    for pem in trust.authorities or ():
+        read_certificates(pem)
+    for line in trust.witnesses or ():
+        read_key(line, WITNESS_KEY)
+    return Attestations(
+        _files(folder / "timestamps", "*.tsr"),
+        _files(folder / "cosigned", "*"),
+        _files(folder / "authorities", "*.pem") if trust.authorities is None else (),
+        _files(folder / "witnesses", "*.pub") if trust.witnesses is None else (),
+        trust,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class _Attested:
     """That somebody saw the log at a size, at an instant (give or take)."""
 
@@ -57,62 +84,56 @@ class _Attested:
 class Anchors:
     """The anchors of one folder, to compare with the log as it was read."""
 
-    def __init__(self, folder: Path, view: LogView, keys: KeyChain, trust: Trust) -> None:
-        self._folder = folder
+    def __init__(self, files: Attestations, view: LogView, keys: KeyChain) -> None:
+        self._files = files
         self._view = view
         self._keys = keys
-        self._trust = trust
 
     def judge_timestamps(self, step: Step) -> None:
         """Each time-stamp is that of an authority, and about this log."""
-        files = _files(self._folder / "timestamps", "*.tsr")
-        if not files:
+        if not self._files.timestamps:
             step.skip("none_there")
             return
         authorities = self._authorities(step)
         stamps: list[tuple[str, int, TimeStamp]] = []
-        for path in files:
-            number, _, authority = path.stem.partition("-")
+        for name, content in self._files.timestamps:
+            number, _, authority = name.removesuffix(".tsr").partition("-")
             if not _is_size(number):
-                step.fail(Flaw.TIMESTAMP_MALFORMED, detail=f"{path.name} names no size")
+                step.fail(Flaw.TIMESTAMP_MALFORMED, detail=f"{name} names no size")
                 continue
             index = max(int(number) - 1, 0)
             try:
-                stamp = read_timestamp(path.read_bytes())
+                stamp = read_timestamp(content)
                 stamp.check_signature(authorities)
             except UnknownAuthority as wrong:
-                step.fail(Flaw.TIMESTAMP_AUTHORITY, index, f"{path.name}: {wrong}")
+                step.fail(Flaw.TIMESTAMP_AUTHORITY, index, f"{name}: {wrong}")
             except WrongSignature as wrong:
-                step.fail(Flaw.TIMESTAMP_SIGNATURE, index, f"{path.name}: {wrong}")
-            except (OSError, ValueError) as wrong:
-                step.fail(Flaw.TIMESTAMP_MALFORMED, index, f"{path.name}: {wrong}")
+                step.fail(Flaw.TIMESTAMP_SIGNATURE, index, f"{name}: {wrong}")
+            except Unreadable as wrong:
+                step.fail(Flaw.TIMESTAMP_MALFORMED, index, f"{name}: {wrong}")
             else:
                 stamps.append((authority, int(number), stamp))
         self._compare_timestamps(step, stamps)
         step.note("timestamps", len(stamps))
-        if self._trust.authorities is None:
+        if self._files.trust.authorities is None:
             step.note("from_the_folder", 0)
 
     def _authorities(self, step: Step) -> list[x509.Certificate]:
-        if self._trust.authorities is not None:
-            return [certificate for pem in self._trust.authorities for certificate in read_certificates(pem)]
-        found: list[x509.Certificate] = []
-        for path in _files(self._folder / "authorities", "*.pem"):
+        found = [certificate for pem in self._files.trust.authorities or () for certificate in read_certificates(pem)]
+        for name, content in self._files.authorities:
             try:
-                found += read_certificates(path.read_bytes())
-            except (OSError, ValueError) as wrong:
-                step.fail(Flaw.TIMESTAMP_AUTHORITY, detail=f"{path.name}: {wrong}")
+                found += read_certificates(content)
+            except Unreadable as wrong:
+                step.fail(Flaw.TIMESTAMP_AUTHORITY, detail=f"{name}: {wrong}")
         return found
 
     def _witnesses(self, step: Step) -> list[Key]:
-        if self._trust.witnesses is not None:
-            return [read_key(line, WITNESS_KEY) for line in self._trust.witnesses]
-        found: list[Key] = []
-        for path in _files(self._folder / "witnesses", "*.pub"):
+        found = [read_key(line, WITNESS_KEY) for line in self._files.trust.witnesses or ()]
+        for name, content in self._files.witnesses:
             try:
-                found.append(read_key(path.read_text("utf-8", "replace"), WITNESS_KEY))
-            except (OSError, ValueError) as wrong:
-                step.fail(Flaw.COSIGNATURE_UNKNOWN, detail=f"{path.name}: {wrong}")
+                found.append(read_key(content.decode("utf-8", "replace"), WITNESS_KEY))
+            except Unreadable as wrong:
+                step.fail(Flaw.COSIGNATURE_UNKNOWN, detail=f"{name}: {wrong}")
         return found
 
     def _compare_timestamps(self, step: Step, stamps: list[tuple[str, int, TimeStamp]]) -> None:
@@ -131,21 +152,20 @@ class Anchors:
 
     def judge_witnesses(self, step: Step) -> None:
         """Each cosigned checkpoint is this log's, and was cosigned by a known witness, who saw it only grow."""
-        files = _files(self._folder / "cosigned", "*")
-        if not files:
+        if not self._files.cosigned:
             step.skip("none_there")
             return
         witnesses = self._witnesses(step)
         heads: list[Head] = []
         attested: list[_Attested] = []
-        for path in files:
-            index = max(int(path.name) - 1, 0) if _is_size(path.name) else None
+        for name, content in self._files.cosigned:
+            index = max(int(name) - 1, 0) if _is_size(name) else None
             try:
-                found = self._read_cosigned(path, witnesses)
+                found = self._read_cosigned(name, content, witnesses)
             except _Refused as refused:
-                step.fail(refused.flaw, index, f"{path.name}: {refused}")
-            except (OSError, ValueError) as wrong:
-                step.fail(Flaw.COSIGNED_MALFORMED, index, f"{path.name}: {wrong}")
+                step.fail(refused.flaw, index, f"{name}: {refused}")
+            except Unreadable as wrong:
+                step.fail(Flaw.COSIGNED_MALFORMED, index, f"{name}: {wrong}")
             else:
                 heads.append(found[0])
                 attested += found[1]
@@ -155,11 +175,10 @@ class Anchors:
         self._judge_order(step, attested)
         self._judge_instants(step, attested)
         step.note("cosignatures", len(attested))
-        if self._trust.witnesses is None:
+        if self._files.trust.witnesses is None:
             step.note("from_the_folder", 0)
 
-    def _read_cosigned(self, path: Path, witnesses: Sequence[Key]) -> tuple[Head, list[_Attested]]:
-        content = path.read_bytes()
+    def _read_cosigned(self, name: str, content: bytes, witnesses: Sequence[Key]) -> tuple[Head, list[_Attested]]:
         try:
             head = read_head(content, self._keys)
         except ForeignNote as wrong:
@@ -169,7 +188,7 @@ class Anchors:
         except WrongSignature as wrong:
             raise _Refused(Flaw.COSIGNED_SIGNATURE, str(wrong)) from None
         note = read_note(content)
-        if str(head.size) != path.name or note.text != checkpoint_text(head.origin, head.size, head.root):
+        if str(head.size) != name or note.text != checkpoint_text(head.origin, head.size, head.root):
             raise Unreadable(f"it holds a checkpoint of size {head.size}, or more than one")
         attested: list[_Attested] = []
         for witness in witnesses:
@@ -222,7 +241,11 @@ def _is_size(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) <= 18
 
 
-def _files(folder: Path, pattern: str) -> list[Path]:
+def _files(folder: Path, pattern: str) -> list[tuple[str, bytes]]:
     """The files of a folder, by size where their names begin with one; what is being written is left out."""
-    found = [path for path in folder.glob(pattern) if path.is_file() and path.suffix != ".part"]
-    return sorted(found, key=lambda path: (path.name.partition("-")[0].zfill(18), path.name))
+    found: list[tuple[str, bytes]] = []
+    for path in folder.glob(pattern):
+        if path.is_file() and path.suffix != ".part":
+            with path.open("rb") as file:
+                found.append((path.name, file.read(MAX_DER_BYTES + 1)))
+    return sorted(found, key=lambda each: (each[0].partition("-")[0].zfill(18), each[0]))

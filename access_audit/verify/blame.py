@@ -98,13 +98,15 @@ class TreeJudge:
             hashes = parents
 
 
-def look_for_strangers(step: Step, folder: Path, end: int) -> None:
-    """A file after the end of everything that was ever signed has been put there by somebody else."""
+def strangers(folder: Path, end: int) -> list[Finding]:
+    """Files after the end of everything that was ever signed: somebody else has put them there."""
     number = -(-end // WIDTH)
+    found: list[Finding] = []
     for name, kind in (("tile/entries", "entry bundle"), ("tile/0", "hash tile"), ("payload", "payload bundle")):
         path = folder / name / number_path(number)
         if path.exists() or path.with_name(path.name + ".p").exists():
-            step.fail(Flaw.FILE_FOREIGN, number * WIDTH, f"{kind} after the end of the log")
+            found.append(Finding(Flaw.FILE_FOREIGN, number * WIDTH, f"{kind} after the end of the log"))
+    return found
 
 
 def _add(step: Step, findings: Sequence[Finding]) -> None:

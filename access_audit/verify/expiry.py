@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from access_audit.verify.notes import Unreadable
-from access_audit.verify.reading import read_leaf
+from access_audit.verify.reading import WIDTH, number_path, read_leaf, split_payloads
 from access_audit.verify.report import Flaw, Step
 from access_audit.verify.scan import Chunk, Expired, Run
 from access_audit.verify.view import LogView
@@ -62,7 +62,8 @@ def _judge_present(step: Step, runs: Sequence[Run], statements: Sequence[Expired
         first = _first_covered(run, before, view)
         if first is None:
             continue
-        if run.first < last_erased or _first_covered(run, settled, view) is not None:
+        back = run.first < last_erased and _there(view, first)
+        if back or _first_covered(run, settled, view) is not None:
             step.fail(Flaw.PAYLOAD_RESTORED, first, "the log says that it has been erased")
         else:
             expiring += _covered(run, before, view)
@@ -80,6 +81,15 @@ def _judge_controllers(step: Step, chunks: Sequence[Chunk], statements: Sequence
         for authority, (index, at_ns) in sorted(chunk.kept.items()):
             if at_ns < settled.get(authority, 0):
                 step.fail(Flaw.PAYLOAD_RESTORED, index, "the log says that it has been erased")
+
+
+def _there(view: LogView, index: int) -> bool:
+    """Whether a payload is there now: an erasure that runs may have come to it since it was read."""
+    number, place = divmod(index, WIDTH)
+    try:
+        return split_payloads((view.folder / "payload" / number_path(number)).read_bytes())[place] is not None
+    except (OSError, Unreadable, IndexError):
+        return True
 
 
 def _first_covered(run: Run, before_ns: int, view: LogView) -> int | None:

@@ -24,8 +24,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from access_audit.verify.anchors import Anchors, Trust
-from access_audit.verify.blame import TreeJudge, look_for_strangers
+from access_audit.verify.anchors import Anchors, Attestations, Trust, read_attestations
+from access_audit.verify.blame import TreeJudge, strangers
 from access_audit.verify.expiry import judge_expiry
 from access_audit.verify.handovers import KEY_CHANGED, find_hand_overs, follow
 from access_audit.verify.notes import (
@@ -76,8 +76,10 @@ def verify_log(
     judged is what the checkpoint covered at the start. ValueError when `trust` holds no keys and certificates.
     """
     judge = _Judge(folder, public_key, progress, workers or os.cpu_count() or 1)
+    # Before the checkpoint, so that none is newer than it while the log is written.
+    attestations = read_attestations(anchors or folder / "anchors", trust or Trust())
     judge.judge_log()
-    judge.judge_others(anchors or folder / "anchors", trust or Trust(), receipts, known)
+    judge.judge_others(attestations, receipts, known)
     return judge.report
 
 
@@ -115,8 +117,7 @@ class _Judge:
         self._scan(self._head)
         tree = self._step("tree")
         TreeJudge(self._view, self._head, self._chunks, self._own_heads()).judge(tree)
-        if self._read_size() == self._head.size:
-            look_for_strangers(tree, self._folder, self._view.end)
+        self._judge_strangers(tree)
         self._judge_hand_overs(hand_overs)
         _gather(self._step("entries"), (chunk.leaves for chunk in self._chunks))
         self._judge_history(self._step("history"), self._keys)
@@ -130,7 +131,7 @@ class _Judge:
         judge_spools(spools, found + [_spooled(leaf) for leaf in late if leaf.spool])
 
     def judge_others(
-        self, anchors: Path, trust: Trust, receipts: Sequence[Mapping[str, Any]], known: Sequence[bytes]
+        self, attestations: Attestations, receipts: Sequence[Mapping[str, Any]], known: Sequence[bytes]
     ) -> None:
         """The steps about what others attest, hold or know."""
         timestamps, witnesses = self._step("timestamps"), self._step("witnesses")
@@ -138,7 +139,7 @@ class _Judge:
             timestamps.skip("unreadable")
             witnesses.skip("unreadable")
         else:
-            anchored = Anchors(anchors, self._view, self._keys, trust)
+            anchored = Anchors(attestations, self._view, self._keys)
             anchored.judge_timestamps(timestamps)
             anchored.judge_witnesses(witnesses)
         if self._keys is not None:
@@ -172,6 +173,16 @@ class _Judge:
         if key not in keys.keys:
             step.fail(Flaw.KEY_MISMATCH, detail="log.pub holds another key")
         return key
+
+    def _judge_strangers(self, step: Step) -> None:
+        """What lies after the end; a log that is written meanwhile has signed it before it wrote it there."""
+        found = strangers(self._folder, self._view.end)
+        if not found:
+            return
+        batches = (split_sequence(content)[0] for content in self._read_folder("sequence", "*.seq").values())
+        ends = [batch.first + len(batch.leaves) for part in batches for batch in part]
+        signed = max([self._read_size(), self._view.end, *ends])
+        _gather(step, [[each for each in found if (each.index or 0) >= signed]])
 
     def _judge_hand_overs(self, step: Step) -> None:
         """Each hand-over is an entry like any other, and each such entry is a hand-over that holds."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import random
 import shutil
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from access_audit.verify import Flaw, verify_log
+from access_audit.proof import proof_of
+from access_audit.verify import Flaw, verify_log, verify_proof
+from tests.access_audit import built
 from tests.access_audit.verify import tampers_of_attestations, tampers_of_files, tampers_of_insiders
 from tests.access_audit.verify.real_log import (
     HAND_OVER,
@@ -18,8 +21,11 @@ from tests.access_audit.verify.real_log import (
     OLD_KEY,
     SIZE,
     RealLog,
+    anchor,
+    append,
     kinds_of,
 )
+from vms.base.clock import ManualClock
 
 BATTERY: list[Any] = [*tampers_of_files.TAMPERS, *tampers_of_insiders.TAMPERS, *tampers_of_attestations.TAMPERS]
 
@@ -106,3 +112,31 @@ def test_a_folder_full_of_rubbish_is_judged_without_an_error(real_log: RealLog, 
         path.write_bytes(content[: len(content) // 2])
         assert copied.judge(trust=None).steps
         path.write_bytes(content)
+
+
+def test_a_log_that_is_written_and_anchored_meanwhile_passes(real_log: RealLog, tmp_path: Path):
+    """A1 and A2 hold at every moment, so that an auditor may come at any."""
+    copied = real_log.at(tmp_path / "log")
+    shutil.copytree(real_log.folder, copied.folder)
+    clock = ManualClock(copied.clock_ns)
+    once: list[int] = []
+
+    def grow(done: int, whole: int) -> None:
+        if not once:
+            once.append(done)
+            append(copied, built.looks(400), clock)
+            note = (copied.folder / "checkpoint").read_bytes()
+            anchor(copied, SIZE + 400, note, int(time.time()) + 5)
+
+    report = copied.judge(progress=grow)
+    assert once
+    assert report.findings == []
+    assert report.size == SIZE
+    assert copied.judge().size == SIZE + 400
+
+
+def test_a_proof_from_before_a_change_of_key_holds_with_the_log_at_hand(real_log: RealLog):
+    proof = proof_of(real_log.folder, 100, 344, real_log.notes[344])
+    assert verify_proof(proof, OLD_KEY.log_key.text()).ok
+    assert verify_proof(proof, NEW_KEY.log_key.text()).findings[0].flaw is Flaw.CHECKPOINT_SIGNATURE
+    assert verify_proof(proof, NEW_KEY.log_key.text(), real_log.folder).ok

@@ -58,7 +58,7 @@ def verify(
     lang: Annotated[Language, typer.Option(help="Langue du rapport.")] = Language.FR,
     as_json: JsonOption = False,
 ) -> None:
-    """Vérifie le journal : signatures, arbre, contenus, heures, attestations, reçus. Code 8 si le journal est altéré."""
+    """Vérifie le journal : signatures, arbre, contenus, heures, attestations, reçus. Code 8 s'il est altéré."""
     from access_audit.verify import Report, Trust, verify_log, verify_proof
     from access_audit.verify.words import report_text
 
@@ -66,7 +66,7 @@ def verify(
     public_key = _read(key or place / "log.pub").decode("utf-8", "replace")
     report: Report
     if proof is not None:
-        report = verify_proof(_read_object(proof), public_key)
+        report = verify_proof(_read_object(proof), public_key, place)
     else:
         receipts = [_read_object(path) for path in receipt or []]
         known = [_read(path) for path in checkpoint or []]
@@ -172,7 +172,7 @@ def show(
     if as_json:
         typer.echo(json.dumps(proof, ensure_ascii=False, indent=2))
         return
-    report = verify_proof(proof, _read(place / "log.pub").decode("utf-8", "replace"))
+    report = verify_proof(proof, _read(place / "log.pub").decode("utf-8", "replace"), place)
     typer.echo(_entry_text(proof))
     typer.echo("Preuve d'inscription : valide." if report.ok else "Preuve d'inscription : INVALIDE.")
     if not report.ok:
