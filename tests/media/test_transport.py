@@ -135,3 +135,12 @@ def test_a_sender_report_is_read_back(utc_ns: int, timestamp: int):
     assert isinstance(report, SenderReport)
     assert abs(report.ntp_utc_ns - utc_ns) <= 1
     assert report.rtp_timestamp == timestamp
+
+
+@pytest.mark.parametrize("name", ["\0\0Content-Length", "Content Length", "Content-Length\x0b,", "\xff", "a" * 65])
+def test_a_line_whose_name_is_no_name_is_passed_over(name: str):
+    data = f"RTSP/1.0 200 OK\r\n{name}: 88\r\nCSeq: 1\r\n\r\n".encode("latin-1")
+    (message,) = RtspParser().feed(data)
+    assert isinstance(message, RtspResponse)
+    assert message.headers == (("CSeq", "1"),)
+    assert RtspParser().feed(message.encode()) == [message]

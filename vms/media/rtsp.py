@@ -4,6 +4,7 @@ Rules
 - Pure: bytes in, messages out. Requests, responses and interleaved frames may come in any order and any split.
 - Tolerant where cameras are: line ends of LF, folded header lines, empty lines between messages, header names in any
   case, RTSP/2.0 and lower-case versions. Strict where memory is at stake: header block, body and count are bounded.
+  A line whose name is no name (RFC 7230, 3.2.6) is passed over: two readers would not agree on what it says.
 - Header values are text of one byte per character (ISO 8859-1), so nothing a camera writes fails to decode.
 - A message that is written never carries a line break inside a header: what came from outside cannot add a header.
 """
@@ -21,6 +22,7 @@ _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _STATUS_LINE = re.compile(r"RTSP/\d+\.\d+[ \t]+(\d{3})(?:[ \t]+(.*))?", re.IGNORECASE)
 _REQUEST_LINE = re.compile(r"([A-Z_]{3,32})[ \t]+(\S+)[ \t]+RTSP/\d+\.\d+[ \t]*", re.IGNORECASE)
 _LENGTH = re.compile(r"[0-9]{1,9}")
+_HEADER_NAME = re.compile(r"[!#-'*+.0-9A-Z^_`a-z|~-]{1,64}")
 _LINE_BREAKS = re.compile(r"[\r\n\0]+")
 
 
@@ -161,7 +163,7 @@ def _parse_head(head: str, limits: RtspLimits) -> tuple[str, Headers]:
             headers[-1] = (name, f"{value} {line.strip()}")
             continue
         name, colon, value = line.partition(":")
-        if colon and name.strip():
+        if colon and _HEADER_NAME.fullmatch(name.strip()):
             headers.append((name.strip(), value.strip()))
     return first_line.strip(), tuple(headers)
 

@@ -132,7 +132,7 @@ class Tap:
 async def tapped(port: int, host: str = "127.0.0.1", own_port: int = 0) -> AsyncIterator[tuple[Tap, int]]:
     """A tap in front of a local port, and its own port."""
     tap = Tap(port)
-    async with _server(tap.serve, host, own_port) as own:
+    async with serving(tap.serve, host, own_port) as own:
         yield tap, own
 
 
@@ -183,7 +183,7 @@ class Player:
 @contextlib.asynccontextmanager
 async def playing(player: Player, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[int]:
     """The port where a player serves."""
-    async with _server(player.serve, host, port) as port:
+    async with serving(player.serve, host, port) as port:
         yield port
 
 
@@ -195,7 +195,8 @@ async def _request(reader: asyncio.StreamReader) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _server(serve: Serve, host: str, port: int) -> AsyncIterator[int]:
+async def serving(serve: Serve, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[int]:
+    """The port of a server that serves each client so, until the context ends."""
     clients: set[asyncio.Task[None]] = set()
 
     async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
