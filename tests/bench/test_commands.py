@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.system.demo_process import vms
-from vms.app.bench import endurance, everything, live, start
+from vms.app.bench import endurance, everything, live, start, watch
 from vms.app.cli.bench import app
 
 
@@ -19,14 +19,19 @@ def _run(*words: str) -> str:
     return result.output
 
 
-@pytest.mark.parametrize("command", ["ingest", "audit", "live", "playback", "demo", "start", "all"])
+@pytest.mark.parametrize("command", ["ingest", "audit", "live", "watch", "playback", "demo", "start", "all"])
 def test_each_benchmark_says_what_it_measures(command: str):
     assert "--json" in _run(command, "--help")
 
 
 @pytest.mark.parametrize(
     ("command", "module", "name"),
-    [("live", live, "run_live_bench"), ("start", start, "run_start_bench"), ("demo", endurance, "run_demo_bench")],
+    [
+        ("live", live, "run_live_bench"),
+        ("watch", watch, "run_watch_bench"),
+        ("start", start, "run_start_bench"),
+        ("demo", endurance, "run_demo_bench"),
+    ],
 )
 def test_a_benchmark_prints_one_object(command: str, module: Any, name: str, monkeypatch: pytest.MonkeyPatch):
     taken: list[Any] = []

@@ -3,7 +3,7 @@
 The number stands in Gray code, most significant bit first, in a row of blocks along the top; a white and a black block
 before it say that there is a code to read. Neighbouring pictures differ in one block, so a picture caught between two
 is read as one of them. Below the blocks a texture moves sideways over a band that flickers, so that the film weighs
-about what the stream of a camera does; key frames stand where they should, every second.
+about what the stream of a camera does; key frames stand where they should, every second unless told otherwise.
 """
 
 from __future__ import annotations
@@ -56,18 +56,21 @@ def require_encoder() -> None:
         ) from None
 
 
-def write_clock_film(path: Path, width: int, height: int, step: int, seconds: int = SECONDS) -> None:
+def write_clock_film(
+    path: Path, width: int, height: int, step: int, seconds: int = SECONDS, key_every_s: int = 1
+) -> None:
     """Write such a film, H.264 main profile without reordering.
 
-    `width` and `height` are multiples of 32. It has every `step`-th of NUMBERS_A_SECOND pictures, so that a main and a
-    sub-stream share one clock. Only a film of SECONDS loops with the clock. Raises VmsError without an encoder.
+    `width` and `height` are multiples of 32; key frames stand `key_every_s` apart. It has every `step`-th of
+    NUMBERS_A_SECOND pictures, so that a main and a sub-stream share one clock. Only a film of SECONDS loops with the
+    clock. Raises VmsError without an encoder.
     """
     require_encoder()
     import av
     import numpy as np
 
     rate = Fraction(NUMBERS_A_SECOND, step)
-    group = round(rate)
+    group = round(rate * key_every_s)
     block, top = width // BLOCKS, height // 4
     random = np.random.default_rng(27)
 

@@ -84,6 +84,21 @@ def live(
     typer.echo(json.dumps(result, indent=2) if as_json else live_text(result))
 
 
+@app.command("watch")
+def watch(
+    clicks: Annotated[int, typer.Option(min=2, help="Nombre d'agrandissements mesurés.")] = 20,
+    seconds: Annotated[float, typer.Option(min=2, help="Durée de chaque mesure du processeur.")] = 20.0,
+    base: Base = BASE,
+    folder: Folder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Attente du clic à la première image, et coût d'une caméra regardée."""
+    from vms.app.bench.watch import WatchBenchOptions, run_watch_bench, watch_text
+
+    result = run_watch_bench(WatchBenchOptions(clicks, seconds=seconds, base=base, folder=folder))
+    typer.echo(json.dumps(result, indent=2) if as_json else watch_text(result))
+
+
 @app.command("demo")
 def demo(
     minutes: Annotated[float, typer.Option(min=0.1, help="Durée de la mesure.")] = 10.0,
@@ -112,6 +127,26 @@ def playback(
 
     result = asyncio.run(run_playback_bench(PlaybackBenchOptions(cameras, days, looks, folder)))
     typer.echo(json.dumps(result, indent=2) if as_json else playback_text(result))
+
+
+@app.command("index")
+def index(
+    cameras: Annotated[int, typer.Option(min=1, max=2000, help="Nombre de caméras dans l'index.")] = 250,
+    days: Annotated[float, typer.Option(min=0.1, max=31, help="Jours d'enregistrement dans l'index.")] = 30.0,
+    questions: Annotated[int, typer.Option(min=20, help="Nombre de questions de chaque sorte.")] = 1_000,
+    folder: Folder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Taille de l'index d'un mois, et temps pour dire ce qu'il y a d'une caméra entre deux instants."""
+    import functools
+
+    from vms.app.bench.index import IndexBenchOptions, index_text, run_index_bench
+    from vms.app.cli.recorder_proof import progress_bar, update
+
+    with progress_bar(hidden=as_json) as progress:
+        told = functools.partial(update, progress, progress.add_task("Lignes", total=None))
+        result = run_index_bench(IndexBenchOptions(cameras, days, questions, folder), told)
+    typer.echo(json.dumps(result, indent=2) if as_json else index_text(result))
 
 
 @app.command("start")
