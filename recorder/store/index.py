@@ -14,7 +14,7 @@ from pathlib import Path
 from recorder.contract.hold import Hold
 from recorder.contract.timeline import GapCause
 from recorder.store.ledger import OpenGap, ends, opens
-from recorder.store.schema import INDEX_NAME, connect_to_write, packed_id
+from recorder.store.schema import INDEX_NAME, connect_to_write, packed_id, packed_source
 from recorder.store.segment import StoredSegment, VideoFormat
 
 
@@ -43,9 +43,9 @@ class Index:
                     segment.previous_digest,
                     self._video(segment.video),
                     segment.uncertainty_ms,
-                    segment.time_source,
+                    packed_source(segment.time_source),
                     segment.camera_offset_ms,
-                    segment.camera_clock,
+                    packed_source(segment.camera_clock),
                 ),
             )
 
@@ -262,10 +262,10 @@ class Index:
                 segment.previous_digest,
                 self._video(segment.video),
                 segment.uncertainty_ms,
-                segment.time_source,
+                packed_source(segment.time_source),
                 segment.chain_digest,
                 segment.camera_offset_ms,
-                segment.camera_clock,
+                packed_source(segment.camera_clock),
             ),
         )
 

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from recorder.contract.timeline import Gap, GapCause, RecordedSpan
-from recorder.store.schema import packed_id, unpacked_id
+from recorder.store.schema import packed_id, unpacked_id, unpacked_source
 from recorder.store.segment import StoredSegment, VideoFormat
 from vms.base.clock import NS_PER_MS, NS_PER_SECOND
 from vms.media.access_unit import Codec
@@ -153,14 +153,29 @@ def garbage(connection: sqlite3.Connection) -> list[tuple[str, str, int]]:
 
 
 def spans_between(connection: sqlite3.Connection, camera_id: str, start_ns: int, end_ns: int) -> list[RecordedSpan]:
-    """What each closed segment covers of `[start_ns, end_ns)`, by start, not yet joined."""
+    """What closed segments cover that overlap `[start_ns, end_ns)`, by start, joined where they follow each other."""
     rows = connection.execute(
         """SELECT s.start_ns, s.end_ns, s.run, s.uncertainty_ms FROM segment s
            WHERE s.camera = (SELECT number FROM camera WHERE camera_id = ?)
              AND s.start_ns > ? AND s.start_ns < ? AND s.end_ns > ? ORDER BY s.start_ns""",
         (camera_id, start_ns - MAX_SEGMENT_NS, end_ns, start_ns),
     )
-    return [RecordedSpan(*row) for row in rows]
+    spans: list[RecordedSpan] = []
+    begin = end = uncertainty = 0
+    run: int | None = None
+    for start, stop, number, error in rows:
+        if run == number and start - end <= JOIN_TOLERANCE_NS:
+            if stop > end:
+                end = stop
+            if error > uncertainty:
+                uncertainty = error
+            continue
+        if run is not None:
+            spans.append(RecordedSpan(begin, end, run, uncertainty))
+        begin, end, run, uncertainty = start, stop, number, error
+    if run is not None:
+        spans.append(RecordedSpan(begin, end, run, uncertainty))
+    return spans
 
 
 def gaps_between(connection: sqlite3.Connection, camera_id: str, start_ns: int, end_ns: int) -> list[Gap]:
@@ -235,9 +250,9 @@ def _segment(row: _Row, *, still_open: bool = False) -> StoredSegment:
         previous_digest=row[7],
         video=VideoFormat(Codec(row[8]), row[9], row[10], row[11]),
         uncertainty_ms=row[12],
-        time_source=row[13],
+        time_source=unpacked_source(row[13]),
         open=still_open,
         chain_digest=row[14],
         camera_offset_ms=row[15],
-        camera_clock=row[16],
+        camera_clock=unpacked_source(row[16]),
     )

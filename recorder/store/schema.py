@@ -1,8 +1,10 @@
 """The tables of the index, and the form of its values.
 
 One row per segment, none per frame: thirty days of 250 cameras are eleven million rows and stay under 2 GB. So a
-segment's row holds numbers for what repeats (camera, video format), 16 bytes for its identifier, and no path, which
-follows from camera, start and identifier.
+segment's row holds numbers for what repeats (camera, video format), a letter for each source of time, 16 bytes for its
+identifier, and no path, which follows from camera, start and identifier. The segments of many cameras lie mixed in the
+table, so the index by time holds all that a time line needs: a day of a camera is a few pages there, and would be as
+many pages as it has segments in the table.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ SCHEMA_VERSION = 3
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUES = {letter: value for value, letter in enumerate(_ALPHABET)}
 _PREFIX = "seg-"
+_LETTERS = {"arrival": "a", "sender_report": "s", "unknown": "u", "unset": "n"}
+_SOURCES = {letter: word for word, letter in _LETTERS.items()}
 _ID_LETTERS = 26
 
 _TABLES = """
@@ -55,7 +59,8 @@ CREATE TABLE IF NOT EXISTS segment (
     camera_offset_ms INTEGER,
     camera_clock TEXT NOT NULL DEFAULT ''
 );
-CREATE INDEX IF NOT EXISTS segment_by_time ON segment (camera, start_ns);
+DROP INDEX IF EXISTS segment_by_time;
+CREATE INDEX IF NOT EXISTS segment_span ON segment (camera, start_ns, end_ns, run, uncertainty_ms);
 CREATE TABLE IF NOT EXISTS open_segment (
     id BLOB PRIMARY KEY,
     camera INTEGER NOT NULL REFERENCES camera,
@@ -167,6 +172,16 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, timeout=10.0
     )
+
+
+def packed_source(source: str) -> str:
+    """How a source of time is written: by its letter, where it has one."""
+    return _LETTERS.get(source, source)
+
+
+def unpacked_source(packed: str) -> str:
+    """The source of time behind a letter; a word stands for itself."""
+    return _SOURCES.get(packed, packed)
 
 
 def packed_id(segment_id: str) -> bytes:

@@ -286,8 +286,6 @@ def _timeline(
         )
     spans = queries.spans_between(index, camera_id, start_ns, end_ns)
     if growing is not None and growing.start_ns < end_ns and growing.end_ns > start_ns:
-        known = {(span.start_ns, span.run) for span in spans}
-        if (growing.start_ns, growing.run) not in known:
-            spans.append(RecordedSpan(growing.start_ns, growing.end_ns, growing.run, growing.uncertainty_ms))
+        spans.append(RecordedSpan(growing.start_ns, growing.end_ns, growing.run, growing.uncertainty_ms))
     gaps = queries.gaps_between(index, camera_id, start_ns, end_ns)
     return Timeline(camera_id, start_ns, end_ns, queries.joined(spans), tuple(gaps))

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from recorder.store.schema import INDEX_NAME, connect_to_read
+from recorder.store.schema import INDEX_NAME, connect_to_read, unpacked_source
 from vms.base.clock import NS_PER_SECOND, utc_text
 from vms.base.errors import ErrorKind, VmsError
 
@@ -87,8 +87,8 @@ def _collect(
         for camera_id, start_ns, dated_by, camera_clock, offset_ms, uncertainty_ms in rows:
             day = days.setdefault((camera_id, start_ns // DAY_NS), _Day(0, [], set(), set(), 0))
             day.segments += 1
-            day.dated_by.add(dated_by)
-            day.camera_clock |= {camera_clock} - {""}
+            day.dated_by.add(unpacked_source(dated_by))
+            day.camera_clock |= {unpacked_source(camera_clock)} - {""}
             day.uncertainty_ms = max(day.uncertainty_ms, uncertainty_ms)
             if offset_ms is not None:
                 day.offsets.append((start_ns, offset_ms))

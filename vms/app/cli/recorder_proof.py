@@ -78,14 +78,13 @@ def verify(
     configure_logging("recorder", level="error", as_json=False)
     folder = installation(config, data)
     scope = Scope(frozenset(camera or ()), instant_of(since, 0), instant_of(until, 1 << 62), content)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=as_json) as progress:
+    with progress_bar(hidden=as_json) as progress:
         seals: SealBook | None = None
         if sealed:
             task = progress.add_task("Journal des accès", total=None)
-            seals = read_seals(journal or folder.audit, functools.partial(_update, progress, task))
+            seals = read_seals(journal or folder.audit, functools.partial(update, progress, task))
         task = progress.add_task("Segments", total=None)
-        result = verify_stores(folder.stores, seals, scope, functools.partial(_update, progress, task))
+        result = verify_stores(folder.stores, seals, scope, functools.partial(update, progress, task))
     if as_json:
         json.dump(asdict(result), sys.stdout, indent=1)
         sys.stdout.write("\n")
@@ -135,7 +134,14 @@ def instant_of(text: str | None, default_ns: int) -> int:
         ) from None
 
 
-def _update(progress: Progress, task: TaskID, done: int, total: int) -> None:
+def progress_bar(*, hidden: bool) -> Progress:
+    """A bar on standard error, for work that counts what it does."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True), disable=hidden)
+
+
+def update(progress: Progress, task: TaskID, done: int, total: int) -> None:
+    """Move the bar on."""
     progress.update(task, completed=done, total=total)
 
 
