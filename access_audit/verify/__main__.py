@@ -21,6 +21,7 @@ UNUSABLE = 2
 _OPTIONS = {
     "--receipt": "reçu à confronter (répétable) / receipt to compare (repeatable)",
     "--checkpoint": "point de contrôle conservé ailleurs (répétable) / checkpoint kept elsewhere (repeatable)",
+    "--spool": "file d'attente d'un enregistreur, un dossier (répétable) / spool folder of a recorder (repeatable)",
     "--authority": "certificat PEM d'une autorité d'horodatage (répétable) / certificate of a time-stamping authority",
     "--witness": "clé publique d'un témoin (répétable) / public key of a witness (repeatable)",
 }
@@ -65,6 +66,7 @@ def _judge(options: argparse.Namespace) -> Report:
         key,
         receipts=[_read_object(path) for path in options.receipt],
         known=[path.read_bytes() for path in options.checkpoint],
+        spools=options.spool,
         anchors=options.anchors,
         trust=Trust(
             [path.read_bytes() for path in options.authority] or None,

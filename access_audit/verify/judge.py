@@ -15,6 +15,7 @@
 13. Cosignatures of witnesses: they hold, and are about this log.
 14. Receipts that were given: signed, and their entry stands in the log.
 15. Checkpoints known elsewhere: this log is their continuation: neither rolled back nor forked.
+16. Spools of nodes that were given: what a node kept of its own is what the log has of it.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ from access_audit.verify.reading import (
 )
 from access_audit.verify.report import Finding, Flaw, Report, Step
 from access_audit.verify.scan import Chunk, Spooled, check_payload, scan
+from access_audit.verify.spoolfiles import KeptSpool, judge_spool_files, read_spool
 from access_audit.verify.spools import judge_spools
 from access_audit.verify.tree import Stack, stack_at
 from access_audit.verify.view import LogView
@@ -64,6 +66,7 @@ def verify_log(
     *,
     receipts: Sequence[Mapping[str, Any]] = (),
     known: Sequence[bytes] = (),
+    spools: Sequence[Path] = (),
     anchors: Path | None = None,
     trust: Trust | None = None,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
@@ -71,15 +74,17 @@ def verify_log(
 ) -> Report:
     """Judge the log in `folder` by the key of a vkey line. Never raises on what the folder holds.
 
-    `receipts` are receipt files (`AuditReceipt.to_json`), `known` checkpoint notes that somebody else kept, `anchors` a
-    folder of anchors that somebody else kept (otherwise that of the log). The log may be written meanwhile: what is
-    judged is what the checkpoint covered at the start. ValueError when `trust` holds no keys and certificates.
+    `receipts` are receipt files (`AuditReceipt.to_json`), `known` checkpoint notes that somebody else kept, `spools`
+    spool folders of nodes, `anchors` a folder of anchors that somebody else kept (otherwise that of the log). The log
+    may be written meanwhile: what is judged is what the checkpoint covered at the start. ValueError when `trust` holds
+    no keys and certificates, OSError when a spool is not there.
     """
     judge = _Judge(folder, public_key, progress, workers or os.cpu_count() or 1)
-    # Before the checkpoint, so that none is newer than it while the log is written.
+    # Before the checkpoint, so that nothing of it is newer while the log is written.
     attestations = read_attestations(anchors or folder / "anchors", trust or Trust())
+    kept = [read_spool(each) for each in spools]
     judge.judge_log()
-    judge.judge_others(attestations, receipts, known)
+    judge.judge_others(attestations, receipts, known, kept)
     return judge.report
 
 
@@ -96,6 +101,7 @@ class _Judge:
         self._torn = 0
         self._history: dict[str, bytes] = {}
         self._chunks: list[Chunk] = []
+        self._spooled: list[Spooled] = []
         self._view = LogView(folder, 0, [])
         self.report = Report()
 
@@ -127,11 +133,16 @@ class _Judge:
         spools = self._step("spools")
         late = self._judge_pending(self._step("pending"), self._keys, self._head)
         self._judge_time(time, late)
-        found = [each for chunk in self._chunks for each in chunk.spooled]
-        judge_spools(spools, found + [_spooled(leaf) for leaf in late if leaf.spool])
+        self._spooled = [each for chunk in self._chunks for each in chunk.spooled]
+        self._spooled += [_spooled(leaf) for leaf in late if leaf.spool]
+        judge_spools(spools, self._spooled)
 
     def judge_others(
-        self, attestations: Attestations, receipts: Sequence[Mapping[str, Any]], known: Sequence[bytes]
+        self,
+        attestations: Attestations,
+        receipts: Sequence[Mapping[str, Any]],
+        known: Sequence[bytes],
+        spools: Sequence[KeptSpool],
     ) -> None:
         """The steps about what others attest, hold or know."""
         timestamps, witnesses = self._step("timestamps"), self._step("witnesses")
@@ -146,6 +157,7 @@ class _Judge:
             promises = Promises(self._view, self._keys)
             promises.judge_receipts(self._step("receipts"), receipts)
             promises.judge_known(self._step("known"), known)
+            judge_spool_files(self._step("spool_files"), spools, self._spooled, self._view.end)
 
     def _step(self, name: str) -> Step:
         step = Step(len(self.report.steps) + 1, name)

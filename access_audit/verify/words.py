@@ -24,6 +24,7 @@ STEPS: dict[str, tuple[str, str]] = {
     "witnesses": ("Contresignatures des témoins", "Cosignatures of witnesses"),
     "receipts": ("Reçus fournis", "Receipts given"),
     "known": ("Points de contrôle connus d'ailleurs", "Checkpoints known elsewhere"),
+    "spool_files": ("Files des enregistreurs fournies", "Spools of recorders given"),
     "proof": ("Preuve d'inscription", "Proof of inclusion"),
     "payload": ("Contenu de l'inscription", "Content of the entry"),
 }
@@ -67,6 +68,8 @@ NOTES: dict[str, tuple[str, str]] = {
         "keys of the third parties taken from the log itself: compare them with those that you have from them",
     ),
     "spooled": ("{count} inscriptions différées", "{count} entries delivered later"),
+    "spool_files": ("{count} files comparées", "{count} spools compared"),
+    "waiting": ("{count} inscriptions encore à livrer", "{count} entries still to be delivered"),
     "torn": (
         "{count} fin de fichier incomplète, jamais promise par un reçu",
         "{count} incomplete end of a file, never promised by a receipt",
@@ -141,6 +144,22 @@ FLAWS: dict[Flaw, tuple[str, str]] = {
     ),
     Flaw.SPOOL_GAP: ("des inscriptions différées manquent", "spooled entries are missing"),
     Flaw.SPOOL_CHAIN: ("la chaîne d'un enregistreur est rompue", "the chain of a recorder is broken"),
+    Flaw.SPOOL_FILE: (
+        "la file d'un enregistreur est illisible ou modifiée",
+        "the spool of a recorder is unreadable or changed",
+    ),
+    Flaw.SPOOL_CUT: (
+        "des inscriptions qu'un enregistreur a livrées ont disparu du journal",
+        "entries that a recorder delivered are gone from the log",
+    ),
+    Flaw.SPOOL_UNKNOWN: (
+        "une inscription différée n'a jamais été faite par son enregistreur",
+        "a spooled entry was never made by its recorder",
+    ),
+    Flaw.SPOOL_CONTRADICTED: (
+        "une inscription différée n'est pas celle que son enregistreur a faite",
+        "a spooled entry is not the one that its recorder made",
+    ),
     Flaw.PENDING_CHANGED: (
         "une inscription en cours de publication a été modifiée",
         "an entry being published has been changed",

@@ -71,6 +71,8 @@ def test_head_prints_the_signed_note(log: Built, capsys: pytest.CaptureFixture[s
     ("words", "code", "sentence"),
     [
         (("show", "600"), 4, "n'a pas d'inscription n° 600"),
+        (("verify", "--spool", "nowhere"), 2, "--spool un dossier"),
+        (("verify", "--authority", __file__), 2, "Un certificat d'autorité"),
         (("verify", "--receipt", "nowhere.json"), 4, "absent ou illisible"),
         (("verify", "--receipt", __file__), 2, "ni un reçu ni une preuve"),
     ],

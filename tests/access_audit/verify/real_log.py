@@ -53,10 +53,11 @@ OTHER_WITNESS = Witness("temoin.test/2", b"x")
 
 @dataclass
 class RealLog:
-    """The folder of the log, and what others hold: receipts, checkpoints, an authority."""
+    """The folder of the log, and what others hold: an authority, the spool of a node, receipts, checkpoints."""
 
     folder: Path
     authority: Authority
+    spool: Path
     receipts: list[dict[str, Any]] = field(default_factory=list)
     notes: dict[int, bytes] = field(default_factory=dict)
     clock_ns: int = 0
@@ -91,7 +92,7 @@ class BothKeys(SigningKey):
 
 def build_real_log(folder: Path) -> RealLog:
     """Write the log, then have it anchored."""
-    log = RealLog(settings_of(folder).folder, Authority(folder / "horodatage"))
+    log = RealLog(settings_of(folder).folder, Authority(folder / "horodatage"), folder / "spool")
     asyncio.run(_write(folder, log))
     for size in ANCHORED:
         anchor(log, size, log.notes[size], int(time.time()) + 1)

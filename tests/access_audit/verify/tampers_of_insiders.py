@@ -6,12 +6,22 @@ import base64
 import json
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from access_audit.checkpoint import Checkpoint, SigningKey
 from access_audit.events import EventKind
-from access_audit.format import StoredPayload, commitment, decode_payloads, parse_leaf
+from access_audit.format import (
+    SpoolMark,
+    StoredPayload,
+    chain_next,
+    chain_start,
+    commitment,
+    decode_payloads,
+    parse_leaf,
+)
 from access_audit.handover import hand_over_details
+from access_audit.spool import Spool
 from access_audit.verify import Flaw
 from tests.access_audit import built
 from tests.access_audit.built import STRANGER, forge, rebuild, renumber, reseal
@@ -128,6 +138,73 @@ def spool_reordered(log: RealLog) -> None:
 
 def spool_entry_changed(log: RealLog) -> None:
     _alone(log, _camera_changed(346))
+
+
+def spool_cut_against_its_node(log: RealLog) -> dict[str, Any]:
+    """The last of what a node delivered is left out, and its place filled, so that no gap is seen."""
+
+    def change(leaves: list[bytes], payloads: list[StoredPayload | None]) -> None:
+        for index in (351, 352):
+            leaves[index] = forge(leaves[60], at_ns=parse_leaf(leaves[350]).at_ns)
+            payloads[index] = payloads[60]
+        renumber(leaves)
+
+    _alone(log, change)
+    return {"spools": [_node(log, forget=9)]}
+
+
+def spool_entry_of_another_node(log: RealLog) -> dict[str, Any]:
+    """An entry that the node never made, chained as it should be."""
+
+    def change(leaves: list[bytes], payloads: list[StoredPayload | None]) -> None:
+        mark, stored = parse_leaf(leaves[352]).spool, payloads[352]
+        assert mark is not None
+        assert stored is not None
+        sealed = commitment(stored.salt, stored.payload)
+        forged = SpoolMark(mark.spool_id, 10, chain_next(mark.chain, sealed))
+        leaves.append(forge(leaves[352], index=SIZE, at_ns=parse_leaf(leaves[-1]).at_ns, spool=forged))
+        payloads.append(stored)
+
+    _alone(log, change)
+    return {"spools": [_node(log)]}
+
+
+def spool_rewritten_with_its_chain(log: RealLog) -> dict[str, Any]:
+    """The whole spool again with another camera: the chain fits, and is not that of the node."""
+
+    def change(leaves: list[bytes], payloads: list[StoredPayload | None]) -> None:
+        first = parse_leaf(leaves[344]).spool
+        assert first is not None
+        chain = chain_start(first.spool_id)
+        for number, index in enumerate(range(344, 353), 1):
+            if number == 4:
+                reseal(leaves, payloads, index, camera="cam-9")
+            chain = chain_next(chain, parse_leaf(leaves[index]).commitment)
+            leaves[index] = forge(leaves[index], spool=SpoolMark(first.spool_id, number, chain))
+
+    _alone(log, change)
+    return {"spools": [_node(log)]}
+
+
+def spool_file_changed(log: RealLog) -> dict[str, Any]:
+    folder = _node(log)
+    path = next(folder.glob("*.spl"))
+    path.write_bytes(path.read_bytes().replace(b"cam-1", b"cam-2", 1))
+    return {"spools": [folder]}
+
+
+def _node(log: RealLog, forget: int = 0) -> Path:
+    """The spool as the node has it; `forget` has it remove what was delivered, as it does when a file is full."""
+    folder = log.folder.parent / "node"
+    shutil.copytree(log.spool, folder)
+    if forget:
+        spool = Spool(folder)
+        whole = spool._chain
+        spool.close()
+        for path in folder.glob("*.spl"):
+            path.unlink()
+        (folder / f"{forget + 1:016d}.spl").write_bytes(whole)
+    return folder
 
 
 def past_rewritten(log: RealLog) -> None:
@@ -279,6 +356,10 @@ TAMPERS = [
     (spool_entry_left_out, Flaw.SPOOL_GAP, 346),
     (spool_reordered, Flaw.SPOOL_REORDERED, 346),
     (spool_entry_changed, Flaw.SPOOL_CHAIN, 346),
+    (spool_cut_against_its_node, Flaw.SPOOL_CUT, SIZE),
+    (spool_entry_of_another_node, Flaw.SPOOL_UNKNOWN, SIZE),
+    (spool_rewritten_with_its_chain, Flaw.SPOOL_CONTRADICTED, 347),
+    (spool_file_changed, Flaw.SPOOL_FILE, None),
     (past_rewritten, Flaw.HISTORY_INCONSISTENT, 44),
     (past_rewritten_under_anchors, Flaw.TIMESTAMP_OTHER_ROOT, 0),
     (recent_rewritten_under_cosignatures, Flaw.COSIGNED_OTHER_ROOT, 364),

@@ -32,15 +32,16 @@ BATTERY: list[Any] = [*tampers_of_files.TAMPERS, *tampers_of_insiders.TAMPERS, *
 
 def test_an_untouched_log_passes_with_everything_that_others_hold(real_log: RealLog):
     """LAW-30: keys that changed, expiry, a spool, a clock that stepped, time-stamps, cosignatures and receipts."""
-    report = real_log.judge(receipts=real_log.receipts, known=list(real_log.notes.values()))
+    report = real_log.judge(receipts=real_log.receipts, known=list(real_log.notes.values()), spools=[real_log.spool])
     assert report.findings == []
     assert report.ok
     assert report.size == SIZE
-    assert [step.number for step in report.steps] == list(range(1, 16))
+    assert [step.number for step in report.steps] == list(range(1, 17))
     assert {step.verdict.value for step in report.steps} == {"passed"}
     notes = dict(note for step in report.steps for note in step.notes)
     assert notes["hand_overs"] == notes["clock_steps"] == 1
     assert (notes["expired"], notes["spooled"], notes["anchored"]) == (40, 9, SIZE - 1)
+    assert "waiting" not in notes
 
 
 def test_the_log_of_the_battery_is_as_it_is_described(real_log: RealLog):

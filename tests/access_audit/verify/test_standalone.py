@@ -71,7 +71,7 @@ def _held_by_the_auditor(log: RealLog, folder: Path) -> list[str]:
     (folder / "checkpoint").write_bytes(log.notes[344])
     return [
         "--key", log.key, "--authority", f"{folder}/root.pem", "--witness", f"{folder}/witness.pub",
-        "--receipt", f"{folder}/receipt.json", "--checkpoint", f"{folder}/checkpoint",
+        "--receipt", f"{folder}/receipt.json", "--checkpoint", f"{folder}/checkpoint", "--spool", str(log.spool),
     ]  # fmt: skip
 
 
@@ -100,7 +100,7 @@ def test_it_speaks_two_languages_in_numbered_steps(real_log: RealLog, machine: M
     assert said.returncode == 0, said.stderr
     lines = said.stdout.splitlines()
     assert lines[-1] == last
-    assert [line[:3] for line in lines[2:-1]] == [f"{number:2d}." for number in range(1, 16)]
+    assert [line[:3] for line in lines[2:-1]] == [f"{number:2d}." for number in range(1, 17)]
 
 
 @pytest.mark.parametrize(
@@ -122,6 +122,7 @@ def test_a_tamper_is_told_with_code_8(real_log: RealLog, machine: Machine, tmp_p
     [
         (["nowhere", "--key", "{key}"], "introuvable"),
         (["{log}", "--key", "{key}", "--authority", "vms-verify.py"], "no certificate"),
+        (["{log}", "--key", "{key}", "--spool", "nowhere"], "nowhere"),
         (["{log}", "--key", "{key}", "--receipt", "vms-verify.py"], "Expecting value"),
     ],
 )

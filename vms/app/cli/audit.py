@@ -47,6 +47,9 @@ def verify(
     checkpoint: Annotated[
         list[Path] | None, typer.Option(help="Point de contrôle conservé ailleurs, à confronter (répétable).")
     ] = None,
+    spool: Annotated[
+        list[Path] | None, typer.Option(help="File d'attente d'un enregistreur, un dossier, à confronter (répétable).")
+    ] = None,
     authority: Annotated[
         list[Path] | None, typer.Option(help="Certificat PEM d'une autorité d'horodatage (répétable).")
     ] = None,
@@ -82,14 +85,21 @@ def verify(
 
             try:
                 report = verify_log(
-                    place, public_key, receipts=receipts, known=known, anchors=anchors, trust=trust, progress=seen
+                    place,
+                    public_key,
+                    receipts=receipts,
+                    known=known,
+                    spools=spool or [],
+                    anchors=anchors,
+                    trust=trust,
+                    progress=seen,
                 )
-            except ValueError as wrong:
+            except (OSError, ValueError) as wrong:
                 raise VmsError(
                     ErrorKind.INVALID_INPUT,
                     "audit.trust",
-                    "Un certificat d'autorité ou une clé de témoin est illisible.",
-                    hint="Donnez un certificat PEM avec --authority, une ligne de clé « nom+… » avec --witness.",
+                    "Un certificat d'autorité, une clé de témoin ou une file d'enregistreur est illisible.",
+                    hint="--authority attend un certificat PEM, --witness une clé « nom+… », --spool un dossier.",
                     detail=str(wrong),
                 ) from None
     typer.echo(json.dumps(report.to_json(), indent=2) if as_json else report_text(report, lang.value))
