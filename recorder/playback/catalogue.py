@@ -6,17 +6,22 @@ playback runs is found when it gets there.
 
 Opening an index costs more than asking it, so opened ones are kept and lent (`CataloguePool`). A store that was made,
 or whose index was made anew, since then is noticed when the catalogue is lent again.
+
+A disk that is gone or does not answer takes only its share: the others are asked, and `incomplete` says that something
+may be missing. Only when no store answers at all there is an error.
 """
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
+
+import structlog
 
 from recorder.contract.timeline import Gap
 from recorder.store import queries
@@ -25,6 +30,9 @@ from recorder.store.segment import StoredSegment
 from vms.base.clock import NS_PER_SECOND
 from vms.base.errors import ErrorKind, VmsError
 
+log = structlog.get_logger(__name__)
+
+_T = TypeVar("_T")
 WINDOW_NS = 3_600 * NS_PER_SECOND
 MAX_IDLE_CATALOGUES = 8
 
@@ -52,32 +60,33 @@ class _Store:
 class Catalogue:
     """The stores of one node, opened for reading. Blocking: for threads, one at a time.
 
-    Every question may raise VmsError `playback.index_unreadable`.
+    Every question may raise VmsError `playback.index_unreadable`. `incomplete` when a store did not answer the last
+    one, or is not there.
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self._folders = tuple(folders)
         self._stores: list[_Store] = []
+        self.incomplete = False
         self.refresh()
 
     def refresh(self) -> None:
         """Open the stores that were made, or made anew, since the last time."""
         kept = {store.folder: store for store in self._stores}
         self._stores = []
-        try:
-            for folder in self._folders:
-                store = kept.pop(folder, None)
-                identity = _identity(folder / INDEX_NAME)
-                if store is not None and store.identity != identity:
-                    store.index.close()
-                    store = None
-                if store is None and identity is not None:
+        for folder in self._folders:
+            store = kept.pop(folder, None)
+            identity = _identity(folder / INDEX_NAME)
+            if store is not None and store.identity != identity:
+                store.index.close()
+                store = None
+            if store is None and identity is not None:
+                try:
                     store = _Store(folder, connect_to_read(folder / INDEX_NAME), identity)
-                if store is not None:
-                    self._stores.append(store)
-        except sqlite3.Error as broken:
-            self.close()
-            raise _unreadable(broken) from None
+                except sqlite3.Error as broken:
+                    _report(folder, broken)
+            if store is not None:
+                self._stores.append(store)
 
     def segments(self, camera_id: str, start_ns: int, end_ns: int) -> Iterator[FoundSegment]:
         """The segments that overlap `[start_ns, end_ns)`, each once, by start, those still open at their place."""
@@ -122,11 +131,8 @@ class Catalogue:
 
     def gaps(self, camera_id: str, start_ns: int, end_ns: int) -> list[Gap]:
         """What the ledgers say about `[start_ns, end_ns)`, by start."""
-        try:
-            told = [queries.gaps_between(store.index, camera_id, start_ns, end_ns) for store in self._stores]
-        except (sqlite3.Error, ValueError) as broken:
-            raise _unreadable(broken) from None
-        return sorted(itertools.chain.from_iterable(told), key=lambda gap: gap.start_ns)
+        told = self._ask(lambda index: queries.gaps_between(index, camera_id, start_ns, end_ns))
+        return sorted((gap for _, gaps in told for gap in gaps), key=lambda gap: gap.start_ns)
 
     def _between(self, camera_id: str, start_ns: int, end_ns: int) -> list[FoundSegment]:
         return self._found(
@@ -141,18 +147,29 @@ class Catalogue:
         wanted: Callable[[StoredSegment], bool],
         ask: Callable[[sqlite3.Connection], list[StoredSegment]],
     ) -> list[FoundSegment]:
-        found: list[FoundSegment] = []
-        try:
-            for store in self._stores:
-                # The open ones first: one that is closed between the two questions is then seen twice, never missed.
-                growing = [one for one in queries.open_segments(store.index, camera_id) if wanted(one)]
-                closed = ask(store.index)
-                known = {one.segment_id for one in closed}
-                closed += [one for one in growing if one.segment_id not in known]
-                found += [FoundSegment(store.folder, one) for one in closed]
-        except (sqlite3.Error, ValueError) as broken:
-            raise _unreadable(broken) from None
+        def both(index: sqlite3.Connection) -> list[StoredSegment]:
+            # The open ones first: one that is closed between the two questions is then seen twice, never missed.
+            growing = [one for one in queries.open_segments(index, camera_id) if wanted(one)]
+            closed = ask(index)
+            known = {one.segment_id for one in closed}
+            return closed + [one for one in growing if one.segment_id not in known]
+
+        found = [FoundSegment(folder, one) for folder, segments in self._ask(both) for one in segments]
         return sorted(found, key=lambda one: (one.segment.start_ns, one.segment.segment_id))
+
+    def _ask(self, question: Callable[[sqlite3.Connection], list[_T]]) -> list[tuple[Path, list[_T]]]:
+        answers: list[tuple[Path, list[_T]]] = []
+        failure: Exception | None = None
+        for store in self._stores:
+            try:
+                answers.append((store.folder, question(store.index)))
+            except (sqlite3.Error, ValueError) as broken:
+                _report(store.folder, broken)
+                failure = broken
+        if failure is not None and not answers:
+            raise _unreadable(failure)
+        self.incomplete = len(answers) < len(self._folders)
+        return answers
 
     def close(self) -> None:
         """Close the indexes."""
@@ -207,6 +224,10 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def _report(folder: Path, broken: Exception) -> None:
+    log.error("the index of a store cannot be read", folder=str(folder), error=repr(broken))
 
 
 def _unreadable(broken: Exception) -> VmsError:

@@ -1,7 +1,7 @@
 """One recorded file, opened for reading and checked against its row of the index.
 
 A file that is not what the index says (LAW-14, LAW-40) is a `DamagedSegmentError` with a stable code:
-`segment.missing`, `segment.truncated`, `segment.damaged`.
+`segment.missing`, `segment.truncated`, `segment.damaged`, or `segment.unreadable` where the disk refuses to read it.
 
 Where the groups of pictures lie in a file is found once and remembered (`IndexCache`): a closed segment tells it in one
 read of its end, one without a fragment index is scanned, and one that grows is scanned on from where it was.
@@ -97,11 +97,16 @@ class IndexCache:
 
 
 class SegmentFile:
-    """One open file. Raises FileNotFoundError, or DamagedSegmentError when it is not as long as the index says."""
+    """One open file. Raises FileNotFoundError, or DamagedSegmentError when it is not what the index says."""
 
     def __init__(self, found: FoundSegment) -> None:
         self.found = found
-        self._descriptor = os.open(found.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            self._descriptor = os.open(found.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            raise
+        except OSError as refused:
+            raise DamagedSegmentError("segment.unreadable", repr(refused)) from None
         self.read_at: ReadAt = partial(_pread, self._descriptor)
         self._head: SegmentHead | None = None
         try:
@@ -212,4 +217,7 @@ class SegmentFile:
 
 
 def _pread(descriptor: int, offset: int, size: int) -> bytes:
-    return os.pread(descriptor, size, offset)
+    try:
+        return os.pread(descriptor, size, offset)
+    except OSError as refused:
+        raise DamagedSegmentError("segment.unreadable", repr(refused)) from None

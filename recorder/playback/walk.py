@@ -8,7 +8,8 @@ Rules
 3. Backward begins with the group that holds the instant, or else with the last one before it. The groups are those of
    forward, in the other order.
 4. A hole of more than `JOIN_TOLERANCE_NS` is told with the causes of the ledger, piece by piece; what the ledger does
-   not explain has the cause `not_recorded`: nothing was ever recorded there, or it was erased in its time.
+   not explain has the cause `not_recorded`: nothing was ever recorded there, or it was erased in its time. While a
+   store of the node does not answer, it has the cause `disk`: what is missing may lie there.
 5. A file that is not what the index says is told, and passed over.
 6. Of a segment that is still written the whole fragments are given. Where they end the recording goes on: no hole.
 """
@@ -22,6 +23,7 @@ from typing import Final
 
 import structlog
 
+from recorder.contract.timeline import GapCause
 from recorder.playback.catalogue import CataloguePool, FoundSegment
 from recorder.playback.group import Group, read_group
 from recorder.playback.segment_file import DamagedSegmentError, GroupIndex, IndexCache, SegmentFile
@@ -33,6 +35,7 @@ log = structlog.get_logger(__name__)
 
 SNAP_NS: Final = NS_PER_MS
 NOT_RECORDED: Final = "not_recorded"
+STORE_MISSING: Final = "store_missing"
 _AT_ONCE: Final = 4
 
 
@@ -293,6 +296,7 @@ class Walk:
             return []
         with self._pool.lent() as catalogue:
             gaps = catalogue.gaps(self._camera_id, start_ns, end_ns)
+            unexplained = (GapCause.DISK, STORE_MISSING) if catalogue.incomplete else (NOT_RECORDED, "")
         holes: list[Hole] = []
         reached_ns = start_ns
         for gap in gaps:
@@ -301,13 +305,13 @@ class Walk:
             if stop_ns <= begin_ns:
                 continue
             if begin_ns - reached_ns > JOIN_TOLERANCE_NS:
-                holes.append(Hole(reached_ns, begin_ns, NOT_RECORDED, ""))
+                holes.append(Hole(reached_ns, begin_ns, *unexplained))
             else:
                 begin_ns = reached_ns
             holes.append(Hole(begin_ns, stop_ns, gap.cause, gap.detail))
             reached_ns = stop_ns
         if end_ns - reached_ns > JOIN_TOLERANCE_NS:
-            holes.append(Hole(reached_ns, end_ns, NOT_RECORDED, ""))
+            holes.append(Hole(reached_ns, end_ns, *unexplained))
         elif holes:
             holes[-1] = Hole(holes[-1].start_ns, end_ns, holes[-1].cause, holes[-1].detail)
         return holes

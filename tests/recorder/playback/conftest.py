@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -21,6 +22,8 @@ def archive(tmp_path: Path) -> Iterator[Archive]:
 
 @pytest.fixture
 async def node(tmp_path: Path, archive: Archive) -> AsyncIterator[RunningGateway]:
-    stores = [tmp_path / "never-made", archive.folder]
+    empty = await asyncio.to_thread(Archive, tmp_path / "empty")
+    await asyncio.to_thread(empty.close)
+    stores = [empty.folder, archive.folder]
     async with running_gateway(tmp_path, SystemClock(), stores=stores) as running:
         yield running

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
 from recorder.contract.timeline import GapCause
+from recorder.store.schema import INDEX_NAME
 from recorder.store.segment import StoredSegment
 from tests.recorder.footage import B_FRAMES_FILE, Footage, footage
-from tests.recorder.gateways import CAMERA, RunningGateway, until
+from tests.recorder.gateways import CAMERA, RunningGateway, running_gateway, until
 from tests.recorder.playback.archive import START_NS, Archive
 from tests.recorder.playback.player import playing
 from tests.recorder.playback.test_reader import cut, lose, overwrite_head
-from vms.base.clock import NS_PER_MS, NS_PER_SECOND
+from vms.base.clock import NS_PER_MS, NS_PER_SECOND, SystemClock
 from vms.media.fmp4 import parse_moof
 
 END_NS = START_NS + 3_600 * NS_PER_SECOND
@@ -335,3 +337,21 @@ async def test_what_is_what_was_recorded_raises_no_alarm(node: RunningGateway, a
         await until(lambda: len(digests._known) == len(segments))
         assert not any(digests._known.values())
         assert not (await player.fetch(START_NS, END_NS)).said("error")
+
+
+@pytest.mark.parametrize("harm", ["missing", "unreadable"])
+async def test_a_store_that_does_not_answer_takes_only_its_share(tmp_path: Path, archive: Archive, harm: str) -> None:
+    """What it may hold is said to be on a disk, and not to be nothing."""
+    await record(archive, 2)
+    other = tmp_path / "other"
+    if harm == "unreadable":
+        other.mkdir()
+        (other / INDEX_NAME).write_bytes(b"no database at all" * 100)
+    async with (
+        running_gateway(tmp_path, SystemClock(), stores=[other, archive.folder]) as node,
+        playing(node) as player,
+    ):
+        await player.open(node.centre.playback(START_NS - 10 * NS_PER_SECOND, END_NS))
+        answer = await player.fetch(0, END_NS)
+        assert len(answer.groups) == 2
+        assert {(gap["cause"], gap["detail"]) for gap in answer.said("gap")} == {("disk", "store_missing")}
