@@ -19,7 +19,9 @@ from vms.base.errors import ErrorKind, VmsError
 
 log = structlog.get_logger(__name__)
 
-RECORDABLE_CODECS = frozenset({"h264", "h265"})
+PLAYABLE_CODECS = frozenset({"h264", "h265"})
+OLD_CODECS = frozenset({"mpeg4", "mpv4-es", "jpeg"})
+"""What a recorder takes where a camera has nothing better: recorded as it is, and no browser plays it."""
 MAX_CLOCK_OFFSET_S = 2.0
 RecordEvent = Callable[[AccessEvent], Awaitable[object]]
 
@@ -135,7 +137,7 @@ class Onboarder:
             in_service=not obstacle,
             obstacle=obstacle,
             streams=tuple(chosen.values()),
-            warnings=(*_warnings(offset_s, sub), *_told_pins(pins)),
+            warnings=(*_warnings(offset_s, main, sub), *_told_pins(pins)),
         )
 
     async def _pins(self, hardware_id: str, streams: Mapping[str, DeviceStream]) -> dict[str, tuple[str, ...]]:
@@ -149,9 +151,11 @@ class Onboarder:
 def choose_streams(streams: list[DeviceStream], service_url: str) -> tuple[DeviceStream, DeviceStream | None]:
     """The stream to record (the largest picture) and the one for small tiles (the smallest other one, if any).
 
-    Raises VmsError `camera.no_stream` when nothing can be recorded as it is.
+    Old codecs are taken only from a camera that offers nothing else. Raises VmsError `camera.no_stream` when nothing
+    can be recorded as it is.
     """
-    usable = [stream for stream in streams if stream.codec in RECORDABLE_CODECS]
+    usable = [stream for stream in streams if stream.codec in PLAYABLE_CODECS]
+    usable = usable or [stream for stream in streams if stream.codec in OLD_CODECS]
     if not usable:
         offered = ", ".join(sorted({stream.codec for stream in streams})) or "aucun flux"
         raise VmsError(
@@ -176,11 +180,16 @@ def _told_pins(pins: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     )
 
 
-def _warnings(offset_s: float, sub: DeviceStream | None) -> tuple[str, ...]:
+def _warnings(offset_s: float, main: DeviceStream, sub: DeviceStream | None) -> tuple[str, ...]:
     found = []
     if abs(offset_s) > MAX_CLOCK_OFFSET_S:
         side = "en avance" if offset_s > 0 else "en retard"
         found.append(f"l'horloge de la caméra est {side} de {abs(offset_s):.0f} s : réglez son serveur de temps (NTP)")
+    if main.codec in OLD_CODECS:
+        found.append(
+            f"la caméra n'offre que du {main.codec.upper()} : elle sera enregistrée telle quelle, sans direct ni"
+            " relecture dans le navigateur (images fixes et exports seulement)"
+        )
     if sub is None:
         found.append("la caméra n'a pas de second flux : le mur d'images montrera le flux principal")
     return tuple(found)

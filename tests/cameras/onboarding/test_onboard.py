@@ -15,6 +15,7 @@ from cameras.inventory.communes import Commune, load_communes
 from cameras.inventory.repository import Inventory
 from cameras.onboarding.onboard import CameraAccess, Onboarder, Placement
 from cameras.simulator.spec import Fault
+from tests.foreign_films import foreign_film
 from tests.simulated import PASSWORD, USERNAME, simulated_camera
 from vms.base.clock import NS_PER_SECOND, SystemClock
 from vms.base.database import Database, Table
@@ -172,6 +173,26 @@ async def test_a_wrong_clock_does_not_keep_a_camera_out_but_is_said(inventory: I
         done = await _onboarder(inventory, Journal(inventory)).onboard(access, PLACEMENT)
     assert done.in_service
     assert any("horloge" in warning for warning in done.warnings)
+
+
+@pytest.mark.parametrize(("film", "name"), [("mjpeg", "JPEG"), ("mpeg4", "MPEG4")])
+async def test_a_camera_with_nothing_but_an_old_codec_is_taken_with_a_warning(
+    inventory: Inventory, film: str, name: str
+):
+    await inventory.add_authorisation(_authorisation())
+    async with simulated_camera(main=foreign_film(film), sub=None) as camera:
+        access = CameraAccess(camera.device_url, USERNAME, PASSWORD)
+        done = await _onboarder(inventory, Journal(inventory)).onboard(access, PLACEMENT)
+    assert done.in_service
+    assert any(name in warning and "navigateur" in warning for warning in done.warnings)
+
+
+async def test_an_old_codec_is_not_chosen_where_a_better_one_is_offered(inventory: Inventory):
+    await inventory.add_authorisation(_authorisation())
+    async with simulated_camera(main=foreign_film("mjpeg")) as camera:
+        access = CameraAccess(camera.device_url, USERNAME, PASSWORD)
+        done = await _onboarder(inventory, Journal(inventory)).onboard(access, PLACEMENT)
+    assert {stream.codec for stream in done.streams} == {"h264"}
 
 
 async def test_an_address_that_a_camera_claims_is_put_where_it_answered(inventory: Inventory):
