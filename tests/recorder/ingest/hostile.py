@@ -123,6 +123,15 @@ CAUSES: dict[Nonsense, set[str]] = {
 }
 
 
+async def shake_hands(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, sdp: bytes = SDP) -> None:
+    """Answer up to PLAY, as a camera without a password does."""
+    for number in range(1, 5):
+        await reader.readuntil(b"\r\n\r\n")
+        head = f"RTSP/1.0 200 OK\r\nCSeq: {number}\r\nSession: 1\r\nTransport: RTP/AVP/TCP;interleaved=0-1\r\n"
+        body = sdp if number == 2 else b""
+        writer.write(head.encode() + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+
+
 @contextlib.asynccontextmanager
 async def hostile_camera(nonsense: Nonsense, good_pictures: int = 10) -> AsyncIterator[str]:
     """The address of a camera that sends some good pictures at their time, and then nonsense as fast as it is read."""
@@ -136,11 +145,7 @@ async def hostile_camera(nonsense: Nonsense, good_pictures: int = 10) -> AsyncIt
             writer.transport.abort()
 
     async def follow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for number in range(1, 5):
-            await reader.readuntil(b"\r\n\r\n")
-            head = f"RTSP/1.0 200 OK\r\nCSeq: {number}\r\nSession: 1\r\nTransport: RTP/AVP/TCP;interleaved=0-1\r\n"
-            body = SDP if number == 2 else b""
-            writer.write(head.encode() + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        await shake_hands(reader, writer)
         sender = Sender(timestamp=900_000, sequence=65_000)
         for _ in range(good_pictures):
             writer.write(picture(sender, 900))

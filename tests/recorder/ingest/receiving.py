@@ -22,17 +22,19 @@ from vms.base.clock import SystemClock
 
 
 class Collector:
-    """A reader that keeps everything, and can be asked to wait until it is enough."""
+    """A reader that keeps everything, or the last units, and can be asked to wait until it is enough."""
 
     def __init__(self, *, urgent: bool = False) -> None:
         self.urgent = urgent
         self.units: list[DatedUnit] = []
         self.batches: list[int] = []
         self.statuses: list[StreamStatus] = []
+        self.most_units = 1_000_000
         self._changed = asyncio.Event()
 
     def deliver(self, units: Sequence[DatedUnit]) -> None:
         self.units += units
+        del self.units[: -self.most_units]
         self.batches.append(len(units))
         self._changed.set()
 

@@ -68,6 +68,7 @@ async def test_a_hostile_stream_is_refused_with_a_cause_and_costs_the_others_not
         await good.collector.until_units(5)
         memory = await asyncio.to_thread(Memory)
         async with longest_stop() as stops, hostile_camera(nonsense) as url, receiving(url) as bad:
+            bad.collector.most_units = 10
             await bad.collector.until(lambda: any(one.condition is NO_SIGNAL for one in bad.collector.statuses))
             cause = next(one.cause for one in bad.collector.statuses if one.condition is NO_SIGNAL)
             assert len(bad.collector.units) >= 5, "what came before is kept"
