@@ -1,5 +1,6 @@
 #!/bin/sh
-# What the tests need beyond Python packages: a browser, a database server, an event server, a reference player.
+# What the tests need beyond Python packages: a browser, a database server, an event server, a reference player, a
+# software token for keys, a C compiler for the floor of the benchmarks.
 # Installs what is missing from Debian's packages when it may; otherwise says exactly what to install.
 set -eu
 
@@ -21,6 +22,8 @@ need redis-server /usr/bin/redis-server
 need ffmpeg /usr/bin/ffmpeg
 need iproute2 /sbin/ip /usr/sbin/ip
 need openssl /usr/bin/openssl
+need softhsm2 /usr/bin/softhsm2-util
+need gcc /usr/bin/cc /usr/bin/gcc
 need fonts-dejavu-core /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
 
 [ -z "$missing" ] && exit 0
