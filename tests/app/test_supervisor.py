@@ -120,7 +120,7 @@ async def test_what_the_machine_does_without_delays_nothing_and_ends_nothing(tmp
         ready=lambda spec: told.append(f"ready {spec.name}"), died=lambda spec, _: told.append(f"died {spec.name}")
     )
     async with supervised(tmp_path, observers) as supervisor:
-        supervisor.start_beside([replace(child(tmp_path, "spare", SILENT), essential=False)])
+        supervisor.start_beside([replace(child(tmp_path, "spare", SILENT), essential=False)], after_s=0.0)
         await supervisor.start([child(tmp_path, "one", READY)])
         await until(lambda: told.count("died spare") >= 2)
         assert "ready one" in told

@@ -28,6 +28,7 @@ from vms.base.tasks import Backoff
 log = structlog.get_logger(__name__)
 
 STOP_SECONDS = 10.0
+BESIDE_AFTER_S = 3.0
 MAX_LOG_BYTES = 20 * 1024 * 1024
 
 
@@ -101,15 +102,15 @@ class Supervisor:
                 await everyone
             raise self._fatal.result()
 
-    def start_beside(self, specs: Sequence[ChildSpec]) -> None:
-        """Start these, which nobody waits for and whose failure ends nothing."""
-        self._begin(specs)
+    def start_beside(self, specs: Sequence[ChildSpec], after_s: float = BESIDE_AFTER_S) -> None:
+        """Start these a little later, leaving the processor to the others; their failure ends nothing."""
+        self._begin(specs, after_s)
 
-    def _begin(self, specs: Sequence[ChildSpec]) -> list[_Child]:
+    def _begin(self, specs: Sequence[ChildSpec], after_s: float = 0.0) -> list[_Child]:
         children = [_Child(spec) for spec in specs]
         self._children += children
         for child in children:
-            child.keeper = asyncio.create_task(self._keep(child), name=f"keep {child.spec.name}")
+            child.keeper = asyncio.create_task(self._keep(child, after_s), name=f"keep {child.spec.name}")
             child.keeper.add_done_callback(self._keeper_ended)
         return children
 
@@ -142,8 +143,9 @@ class Supervisor:
             )
         )
 
-    async def _keep(self, child: _Child) -> None:
+    async def _keep(self, child: _Child, after_s: float) -> None:
         pauses = Backoff(initial_s=0.3, maximum_s=15.0)
+        await self._clock.sleep(after_s)
         while True:
             started_ns = self._clock.monotonic_ns()
             error = await self._run_once(child)
