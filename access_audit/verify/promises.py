@@ -22,7 +22,7 @@ class Promises:
         self._keys = keys
 
     def judge_receipts(self, step: Step, receipts: Sequence[Mapping[str, Any]]) -> None:
-        """Each receipt is signed, proves its entry, and that entry stands in this log."""
+        """Each receipt, or proof that was taken away, is signed, and its entry stands in this log."""
         if not receipts:
             step.skip("none_given")
             return
@@ -46,7 +46,7 @@ class Promises:
 
     def _judge_receipt(self, step: Step, receipt: Mapping[str, Any]) -> Head | None:
         try:
-            index, hashed = int(receipt["index"]), bytes.fromhex(receipt["leaf_hash"])
+            index, hashed = int(receipt["index"]), _hash_of(receipt)
             signed = read_head(str(receipt["checkpoint"]).encode("utf-8", "replace"), self._keys)
             path = [bytes.fromhex(part) for part in receipt["path"]]
         except WrongSignature as wrong:
@@ -70,6 +70,13 @@ class Promises:
         elif "at_ns" in receipt and receipt["at_ns"] != _instant_of(found):
             step.fail(Flaw.RECEIPT_CONTRADICTED, index, "the receipt names another instant")
         return signed
+
+
+def _hash_of(receipt: Mapping[str, Any]) -> bytes:
+    """The leaf hash of a receipt; the file of a proof holds the leaf itself."""
+    if "leaf_hash" in receipt:
+        return bytes.fromhex(receipt["leaf_hash"])
+    return leaf_hash(str(receipt["leaf"]).encode("utf-8", "replace"))
 
 
 def _instant_of(content: bytes) -> str | None:

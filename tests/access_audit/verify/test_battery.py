@@ -91,7 +91,7 @@ def test_no_flipped_bit_passes(real_log: RealLog, tmp_path: Path):
     chance = random.Random(4)
     names = ["checkpoint", *(f"tile/entries/00{n}" for n in range(2)), *(f"payload/00{n}" for n in range(3))]
     names += ["tile/entries/002.p/144", "tile/0/000", "tile/0/002.p/144", "tile/1/000.p/2", "checkpoints/364"]
-    for name in names * 5:
+    for name in names * 3:
         path = copied.folder / name
         content = path.read_bytes()
         changed = bytearray(content)
@@ -141,3 +141,13 @@ def test_a_proof_from_before_a_change_of_key_holds_with_the_log_at_hand(real_log
     assert verify_proof(proof, OLD_KEY.log_key.text()).ok
     assert verify_proof(proof, NEW_KEY.log_key.text()).findings[0].flaw is Flaw.CHECKPOINT_SIGNATURE
     assert verify_proof(proof, NEW_KEY.log_key.text(), real_log.folder).ok
+
+
+def test_a_proof_that_was_taken_away_is_set_beside_the_log_like_a_receipt(real_log: RealLog, tmp_path: Path):
+    proof = proof_of(real_log.folder, 600, SIZE, real_log.notes[SIZE])
+    assert real_log.judge(receipts=[proof]).findings == []
+    copied = real_log.at(tmp_path / "log")
+    shutil.copytree(real_log.folder, copied.folder)
+    tampers_of_insiders.fork_shown_to_a_caller(copied)
+    found = copied.judge(receipts=[proof]).findings
+    assert (found[0].flaw, found[0].index) == (Flaw.RECEIPT_CONTRADICTED, 600)
