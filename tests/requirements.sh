@@ -24,6 +24,7 @@ need iproute2 /sbin/ip /usr/sbin/ip
 need openssl /usr/bin/openssl
 need softhsm2 /usr/bin/softhsm2-util
 need gcc /usr/bin/cc /usr/bin/gcc
+need libc6-dev /usr/include/stdio.h
 need fonts-dejavu-core /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
 
 [ -z "$missing" ] && exit 0
