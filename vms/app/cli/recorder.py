@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from recorder.node.local import LocalNode
 from recorder.store.fsck import Finding, examine
 from vms.app.cli import recorder_proof
 from vms.app.cli.place import ConfigOption, DataOption, JsonOption, installation
+from vms.base.clock import SystemClock, utc_text
 from vms.base.log import configure_logging
 
 app = typer.Typer(no_args_is_help=True)
@@ -28,6 +33,7 @@ _KINDS = {
     "unknown_file": "fichier inconnu de l'index",
     "broken_chain": "chaîne interrompue : un segment manque avant celui-ci",
     "unreadable": "fichier illisible",
+    "missing_held": "des images placées sous conservation manquent",
 }
 
 
@@ -58,6 +64,7 @@ def fsck(
                 shard,
                 content=content,
                 progress=functools.partial(_update, progress, task),
+                utc_ns=SystemClock().utc_ns(),
             )
             segments += examined.segments
             size_bytes += examined.size_bytes
@@ -70,6 +77,24 @@ def fsck(
         _print(segments, size_bytes, findings)
     if findings:
         raise typer.Exit(8)
+
+
+@app.command("confirm-clock")
+def confirm_clock(config: ConfigOption = None, data: DataOption = None) -> None:
+    """Confirme que l'horloge de cette machine est juste : l'effacement, suspendu par un saut de l'heure, reprend."""
+    configure_logging("recorder", level="error", as_json=False)
+    folder = installation(config, data)
+    asyncio.run(_confirm_clock(folder.shard_sockets))
+    moment = utc_text(SystemClock().utc_ns())
+    Console(highlight=False).print(f"Horloge confirmée à {moment[:19].replace('T', ' ')} UTC.")
+
+
+async def _confirm_clock(sockets: Sequence[Path]) -> None:
+    node = LocalNode(sockets, None)
+    try:
+        await node.confirm_clock()
+    finally:
+        await node.close()
 
 
 def _update(progress: Progress, task: TaskID, done: int, total: int) -> None:
