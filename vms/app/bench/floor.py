@@ -69,7 +69,7 @@ async def floor_usage(
 
 
 async def _built(folder: Path) -> Path:
-    compiler = shutil.which("cc") or shutil.which("gcc")
+    compiler = await asyncio.to_thread(_compiler)
     if compiler is None:
         raise VmsError(
             ErrorKind.CONFIGURATION,
@@ -90,6 +90,10 @@ async def _built(folder: Path) -> Path:
             detail=complaints.decode(errors="replace")[:500],
         )
     return program
+
+
+def _compiler() -> str | None:
+    return shutil.which("cc") or shutil.which("gcc")
 
 
 async def _keep_alive(connections: Sequence[StreamConnection]) -> None:
