@@ -8,7 +8,8 @@ Opening an index costs more than asking it, so opened ones are kept and lent (`C
 or whose index was made anew, since then is noticed when the catalogue is lent again.
 
 A disk that is gone or does not answer takes only its share: the others are asked, and `incomplete` says that something
-may be missing. Only when no store answers at all there is an error.
+may be missing. One that hangs holds up those who ask it first; while they wait, after `PATIENCE_S`, nobody else asks.
+Only when no store answers at all there is an error.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +37,7 @@ log = structlog.get_logger(__name__)
 _T = TypeVar("_T")
 WINDOW_NS = 3_600 * NS_PER_SECOND
 MAX_IDLE_CATALOGUES = 8
+PATIENCE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,33 @@ class _Store:
     identity: tuple[int, int]
 
 
+class Waits:
+    """Who waits for which store, and since when. For threads."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._since: dict[Path, dict[int, float]] = {}
+
+    @contextlib.contextmanager
+    def asking(self, folder: Path) -> Iterator[None]:
+        """Note that this thread waits for a store."""
+        thread = threading.get_ident()
+        with self._lock:
+            self._since.setdefault(folder, {})[thread] = self._monotonic()
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._since[folder][thread]
+
+    def hangs(self, folder: Path) -> bool:
+        """Whether somebody has waited for a store for too long by now."""
+        with self._lock:
+            waiting = self._since.get(folder) or {}
+            return any(self._monotonic() - since > PATIENCE_S for since in waiting.values())
+
+
 class Catalogue:
     """The stores of one node, opened for reading. Blocking: for threads, one at a time.
 
@@ -64,8 +94,9 @@ class Catalogue:
     one, or is not there.
     """
 
-    def __init__(self, folders: Sequence[Path]) -> None:
+    def __init__(self, folders: Sequence[Path], waits: Waits | None = None) -> None:
         self._folders = tuple(folders)
+        self._waits = waits or Waits()
         self._stores: list[_Store] = []
         self.incomplete = False
         self.refresh()
@@ -76,15 +107,9 @@ class Catalogue:
         self._stores = []
         for folder in self._folders:
             store = kept.pop(folder, None)
-            identity = _identity(folder / INDEX_NAME)
-            if store is not None and store.identity != identity:
-                store.index.close()
-                store = None
-            if store is None and identity is not None:
-                try:
-                    store = _Store(folder, connect_to_read(folder / INDEX_NAME), identity)
-                except sqlite3.Error as broken:
-                    _report(folder, broken)
+            if not self._waits.hangs(folder):
+                with self._waits.asking(folder):
+                    store = _opened(folder, store)
             if store is not None:
                 self._stores.append(store)
 
@@ -161,13 +186,16 @@ class Catalogue:
         answers: list[tuple[Path, list[_T]]] = []
         failure: Exception | None = None
         for store in self._stores:
+            if self._waits.hangs(store.folder):
+                continue
             try:
-                answers.append((store.folder, question(store.index)))
+                with self._waits.asking(store.folder):
+                    answers.append((store.folder, question(store.index)))
             except (sqlite3.Error, ValueError) as broken:
                 _report(store.folder, broken)
                 failure = broken
-        if failure is not None and not answers:
-            raise _unreadable(failure)
+        if self._stores and not answers:
+            raise _unreadable(failure or TimeoutError("no store answers"))
         self.incomplete = len(answers) < len(self._folders)
         return answers
 
@@ -184,6 +212,7 @@ class CataloguePool:
     def __init__(self, folders: Sequence[Path]) -> None:
         self.folders = tuple(folders)
         self._lock = threading.Lock()
+        self._waits = Waits()
         self._idle: list[Catalogue] = []
         self._closed = False
 
@@ -193,7 +222,7 @@ class CataloguePool:
         with self._lock:
             catalogue = self._idle.pop() if self._idle else None
         if catalogue is None:
-            catalogue = Catalogue(self.folders)
+            catalogue = Catalogue(self.folders, self._waits)
         else:
             catalogue.refresh()
         try:
@@ -216,6 +245,22 @@ class CataloguePool:
             idle, self._idle = self._idle, []
         for catalogue in idle:
             catalogue.close()
+
+
+def _opened(folder: Path, store: _Store | None) -> _Store | None:
+    """The store in a folder, opened anew where its index is another file than before; None when it cannot be."""
+    identity = _identity(folder / INDEX_NAME)
+    if store is not None and store.identity == identity:
+        return store
+    if store is not None:
+        store.index.close()
+    if identity is None:
+        return None
+    try:
+        return _Store(folder, connect_to_read(folder / INDEX_NAME), identity)
+    except sqlite3.Error as broken:
+        _report(folder, broken)
+        return None
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -18,7 +18,9 @@ from recorder.playback.verification import DigestChecker
 from vms.base.clock import Clock
 from vms.base.errors import ErrorKind, VmsError
 
-READER_THREADS = 8
+SPARE_THREADS = 8
+"""Beside one for each stream, so that a disk that hangs keeps only those waiting who look at it."""
+
 _T = TypeVar("_T")
 
 
@@ -84,7 +86,7 @@ class PlaybackService:
         self._max_streams = max_streams
         self._clock = clock
         self._streams = 0
-        self._threads = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="playback")
+        self._threads = ThreadPoolExecutor(max_streams + SPARE_THREADS, thread_name_prefix="playback")
         self._pool = CataloguePool(self._folders)
         self._indexes = IndexCache()
         self._files = RangeFiles(self._pool, self._indexes)

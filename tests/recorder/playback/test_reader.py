@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from recorder.playback.catalogue import PATIENCE_S, Catalogue, Waits
 from recorder.playback.reader import CHUNK_BYTES, Chunk, RangeReader
 from recorder.store.schema import INDEX_NAME
 from recorder.store.segment import StoredSegment
@@ -265,3 +266,23 @@ def test_reading_changes_nothing_in_the_store(archive: Archive) -> None:
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         catalogue._stores[0].index.execute("DELETE FROM segment")
     reader.close()
+
+
+def test_a_store_that_hangs_holds_up_only_those_who_asked_it_first(archive: Archive, tmp_path: Path) -> None:
+    other = Archive(tmp_path / "other")
+    archive.record(START_NS, 20)
+    now_s = [0.0]
+    waits = Waits(lambda: now_s[0])
+    catalogue = Catalogue([other.folder, archive.folder], waits)
+    assert len(catalogue.at_or_before(CAMERA, START_NS, 9)) == 1
+    assert not catalogue.incomplete
+    with waits.asking(other.folder):
+        now_s[0] = PATIENCE_S + 1
+        assert waits.hangs(other.folder)
+        assert len(catalogue.at_or_before(CAMERA, START_NS, 9)) == 1
+        assert catalogue.incomplete
+        catalogue.refresh()
+    assert len(catalogue.at_or_before(CAMERA, START_NS, 9)) == 1
+    assert not catalogue.incomplete
+    catalogue.close()
+    other.close()
