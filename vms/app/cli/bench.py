@@ -149,6 +149,22 @@ def index(
     typer.echo(json.dumps(result, indent=2) if as_json else index_text(result))
 
 
+@app.command("erasure")
+def erasure(
+    cameras: Annotated[int, typer.Option(min=1, max=2000, help="Nombre de caméras dont un jour est effacé.")] = 250,
+    hours: Annotated[float, typer.Option(min=0.05, max=24, help="Heures de ce jour qui sont enregistrées.")] = 24.0,
+    recorded: Annotated[int, typer.Option(min=1, max=500, help="Nombre de caméras enregistrées en même temps.")] = 50,
+    seconds: Annotated[float, typer.Option(min=2, help="Durée de chacune des deux observations.")] = 30.0,
+    folder: Folder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Effacement d'un jour de toutes les caméras pendant l'enregistrement : débit, attente du disque, manques."""
+    from vms.app.bench.erasure import ErasureBenchOptions, erasure_text, run_erasure_bench
+
+    result = asyncio.run(run_erasure_bench(ErasureBenchOptions(cameras, hours, recorded, seconds, folder)))
+    typer.echo(json.dumps(result, indent=2) if as_json else erasure_text(result))
+
+
 @app.command("start")
 def start(
     rounds: Annotated[int, typer.Option(min=1, help="Nombre de dossiers, chacun démarré deux fois.")] = 3,
