@@ -4,7 +4,8 @@ Rules
 1. It depends on no other process: it records what it was last told, from its own folder, whoever is down.
 2. Starting: take the folders of its disks, salvage what was open, take up the assignments, listen, say ready.
 3. Footage is erased when its days are over, also that of cameras that were taken away (LAW-06).
-4. Stopping: let clients go, close every segment, note the gap as maintenance, give the folder back.
+4. Stopping: let clients go, close every segment, note why nothing follows, give the folders back. Only who is asked to
+   stop by a supervisor that lives is in maintenance.
 5. What goes wrong with one camera stays with that camera.
 """
 
@@ -38,6 +39,7 @@ from recorder.node.journal import ShardJournal
 from recorder.node.retention import ShardRetention
 from recorder.node.server import ShardServer
 from recorder.node.settings import ShardSettings
+from recorder.store import ledger
 from recorder.store.disks import Disks, DiskState
 from recorder.store.settings import StoreSettings
 from vms.base import durable
@@ -61,20 +63,27 @@ async def run_shard(
     stop: asyncio.Event,
     on_ready: Callable[[], None],
     events: EventSink | None = None,
+    orphaned: Callable[[], bool] = lambda: False,
 ) -> None:
     """Record until `stop` is set; then close every open segment and return.
 
-    `on_ready` is called when the socket answers. Raises VmsError when the folder is in use, cannot be written, or
+    `on_ready` is called when the socket answers. `orphaned` is asked when `stop` is set: whether that is because the
+    supervisor died, which is no maintenance. Raises VmsError when the folder is in use, cannot be written, or
     holds a store that cannot be opened.
     """
     _check_socket_path(settings)
     _raise_file_limit()
     with _rare_collections():
-        await _run(settings, clock, stop, on_ready, events or NoEvents())
+        await _run(settings, clock, stop, on_ready, events or NoEvents(), orphaned)
 
 
 async def _run(
-    settings: ShardSettings, clock: Clock, stop: asyncio.Event, on_ready: Callable[[], None], events: EventSink
+    settings: ShardSettings,
+    clock: Clock,
+    stop: asyncio.Event,
+    on_ready: Callable[[], None],
+    events: EventSink,
+    orphaned: Callable[[], bool],
 ) -> None:
     await asyncio.to_thread(durable.make_folder, settings.folder)
     await asyncio.to_thread(durable.make_folder, settings.socket.parent)
@@ -92,9 +101,12 @@ async def _run(
         on_ready()
         await stop.wait()
     finally:
+        cause, detail = GapCause.MAINTENANCE, ledger.STOPPED
+        if not stop.is_set() or orphaned():
+            cause, detail = GapCause.RECORDER, ledger.ORPHANED if stop.is_set() else ledger.KILLED
         await server.stop()
-        await shard.stop()
-        await disks.close()
+        await shard.stop(cause, detail)
+        await disks.close(orderly=cause is GapCause.MAINTENANCE)
         log.info("shard stopped", shard=settings.shard_name)
 
 
@@ -128,11 +140,11 @@ class Shard:
             self._tasks.append(asyncio.create_task(supervise(name, work, self._clock), name=name))
         await self._apply(await asyncio.to_thread(load_assignments, self._settings.folder))
 
-    async def stop(self) -> None:
+    async def stop(self, cause: GapCause, detail: str) -> None:
         """Close every segment and say why nothing comes after it."""
         async with self._assigning:
             workers, self._workers = list(self._workers.values()), {}
-            await asyncio.gather(*(_let_go(worker, "shard_stopped", "stopped") for worker in workers))
+            await asyncio.gather(*(_let_go(worker, "shard_stopped", detail, cause) for worker in workers))
         self._wheel.stop()
         for task in self._tasks:
             task.cancel()
@@ -236,9 +248,9 @@ def _told(disk: DiskState) -> dict[str, Any]:
     }
 
 
-async def _let_go(worker: CameraWorker, cause: str, detail: str) -> None:
+async def _let_go(worker: CameraWorker, cause: str, detail: str, gap: GapCause = GapCause.MAINTENANCE) -> None:
     try:
-        await worker.stop(cause, gap=GapCause.MAINTENANCE, detail=detail)
+        await worker.stop(cause, gap=gap, detail=detail)
     except Exception:
         log.exception("camera did not stop in order", camera_id=worker.assignment.camera_id)
 

@@ -128,7 +128,7 @@ class Disk:
             await self.end()
         return await self.start(home, known) is None
 
-    async def end(self) -> None:
+    async def end(self, *, orderly: bool = True) -> None:
         """Settle and give back the store. One whose disk hangs is left behind with its thread."""
         store, self.store = self.store, None
         if store is None:
@@ -139,9 +139,9 @@ class Disk:
         with contextlib.suppress(OSError, sqlite3.Error, TimeoutError):
             if self.cause:
                 async with asyncio.timeout(CLOSE_S):
-                    await store.close()
+                    await store.close(orderly=orderly)
             else:
-                await store.close()
+                await store.close(orderly=orderly)
 
     def _leave(self, cause: str, detail: str) -> None:
         now_ns = self._clock.monotonic_ns()

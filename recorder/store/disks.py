@@ -117,15 +117,15 @@ class Disks:
         whole._watch = asyncio.create_task(supervise("disks", whole._look_for_ever, clock), name="disks")
         return whole
 
-    async def close(self) -> None:
-        """Settle and give back every disk; one that hangs is left behind."""
+    async def close(self, *, orderly: bool = True) -> None:
+        """Settle and give back every disk; one that hangs is left behind. See `SegmentStore.close` for `orderly`."""
         waiting = [disk.recovery for disk in self._disks if disk.recovery is not None]
         for task in [*waiting, *([self._watch] if self._watch is not None else [])]:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         await asyncio.gather(*(self._end_work(store) for store in list(self._work)))
-        await asyncio.gather(*(disk.end() for disk in self._disks))
+        await asyncio.gather(*(disk.end(orderly=orderly) for disk in self._disks))
 
     def beside(self, name: str, work: Beside) -> None:
         """Run this work for every store, as long as it is open, and for those that come back."""

@@ -19,6 +19,7 @@ from recorder.store.queries import JOIN_TOLERANCE_NS
 UNEXPLAINED = "unexplained"
 KILLED = "killed"
 STOPPED = "stopped"
+ORPHANED = "supervisor_lost"
 INDEX_REBUILT = "index_rebuilt"
 DISK_FULL = "disk_full"
 DISK_ERROR = "disk_error"

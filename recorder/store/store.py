@@ -92,11 +92,15 @@ class SegmentStore:
         store._watch = asyncio.create_task(store._watch_disk(), name="watch disk")
         return store
 
-    async def close(self) -> None:
-        """Settle what is queued and give the folder back. Every `SegmentWriter` must have been closed before."""
+    async def close(self, *, orderly: bool = True) -> None:
+        """Settle what is queued and give the folder back. Every `SegmentWriter` must have been closed before.
+
+        What is missing until the next start is maintenance when this was an `orderly` stop.
+        """
         await self.stop_watching()
         stopped_at_ns = self.clock.utc_ns()
-        self.disk.put(lambda: self.index.set_state(STOPPED_AT, stopped_at_ns))
+        if orderly:
+            self.disk.put(lambda: self.index.set_state(STOPPED_AT, stopped_at_ns))
         await asyncio.to_thread(self.disk.stop)
         await asyncio.to_thread(self.index.close)
         self._lock.release()

@@ -33,6 +33,7 @@ _DETAILS = {
     "pause": "pause dans les images",
     "killed": "arrêt brutal",
     "stopped": "arrêt demandé",
+    "supervisor_lost": "superviseur arrêté brutalement",
     "unexplained": "cause inconnue",
     "index_rebuilt": "index reconstruit",
     "disk_error": "erreur du disque",

@@ -122,6 +122,9 @@ def test_a_killed_supervisor_takes_its_children_along_and_a_new_start_finds_ever
         assert played_pictures(demo, client, camera_id, first["start"], 1.0) > 0
         timeline = client.timeline(camera_id)
         assert all(explained_by(timeline, hole) for hole in holes(timeline))
+        assert ("recorder", "superviseur arrêté brutalement") in {
+            (gap["cause"], gap["label"].partition(" : ")[2] or gap["label"]) for gap in timeline["gaps"]
+        }
     assert {path: pictures_in(path) for path in segments} == segments
     sound(demo)
 

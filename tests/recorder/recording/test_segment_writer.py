@@ -11,8 +11,10 @@ import av
 import pytest
 
 from recorder.contract.timeline import GapCause
+from recorder.recording import segmenter
 from recorder.recording.segment_writer import CloseCause, SegmentWriter
 from recorder.store.fsck import examine
+from recorder.store.salvage import describe
 from tests.recorder.store.recordings import (
     B_FRAMES_FILE,
     CAMERA,
@@ -189,3 +191,53 @@ async def test_a_disk_below_its_threshold_takes_no_more(tmp_path: Path):
         assert await store.segments_between(CAMERA, 0, FOREVER_NS) == []
         timeline = await store.timeline(CAMERA, 0, FOREVER_NS)
     assert [(gap.cause, gap.detail) for gap in timeline.gaps] == [(GapCause.DISK, "disk_full")]
+
+
+async def test_without_key_frames_a_segment_is_cut_between_two_pictures_and_nothing_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A camera that gives a key frame only once is recorded for ever, in segments of a bounded length."""
+    monkeypatch.setattr(segmenter, "LONGEST_SEGMENT_NS", 3 * NS_PER_SECOND)
+    units = [
+        replace(one, unit=replace(one.unit, key=one.unit.key and place == 0))
+        for place, one in enumerate(dated(START_NS, 10))
+    ]
+    async with open_store(tmp_path, ManualClock(START_NS + 60 * NS_PER_SECOND)) as store:
+        writer = SegmentWriter(store, CAMERA, segment_seconds=1)
+        writer.write(units)
+        await writer.close()
+        segments = await store.segments_between(CAMERA, 0, FOREVER_NS)
+        timeline = await store.timeline(CAMERA, 0, FOREVER_NS)
+    assert len(segments) == 4
+    assert len(timeline.spans) == 1
+    assert timeline.gaps == ()
+    described = [await asyncio.to_thread(describe, tmp_path / one.file) for one in segments]
+    fragments = [one.fragments for one in described if one is not None]
+    assert [held[0].key for held in fragments] == [True, False, False, False]
+    assert sum(fragment.sample_count for held in fragments for fragment in held) == len(units)
+    assert (await asyncio.to_thread(examine, tmp_path)).findings == ()
+
+
+async def test_a_segment_that_grows_too_large_is_cut_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(segmenter, "LARGEST_SEGMENT_BYTES", 200_000)
+    units = [
+        replace(one, unit=replace(one.unit, key=one.unit.key and place == 0))
+        for place, one in enumerate(dated(START_NS, 10))
+    ]
+    async with open_store(tmp_path, ManualClock(START_NS + 60 * NS_PER_SECOND)) as store:
+        writer = SegmentWriter(store, CAMERA)
+        writer.write(units)
+        await writer.close()
+        segments = await store.segments_between(CAMERA, 0, FOREVER_NS)
+    assert len(segments) > 1
+    assert all(one.size_bytes < 600_000 for one in segments)
+
+
+async def test_the_first_segment_of_a_camera_may_be_shorter(tmp_path: Path):
+    """Cameras that begin together do not close their segments together."""
+    async with open_store(tmp_path, ManualClock(START_NS + 60 * NS_PER_SECOND)) as store:
+        writer = SegmentWriter(store, CAMERA, segment_seconds=6, first_seconds=2)
+        writer.write(list(dated(START_NS, 14)))
+        await writer.close()
+        segments = await store.segments_between(CAMERA, 0, FOREVER_NS)
+    assert [round((one.end_ns - one.start_ns) / NS_PER_SECOND) for one in segments] == [2, 6, 6]

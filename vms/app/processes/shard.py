@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 
 from access_audit.client import AuditClient
@@ -20,6 +21,7 @@ DELIVERY_SECONDS = 5.0
 async def run(folder: DataFolder, stop: asyncio.Event, on_ready: Callable[[], None], index: int) -> None:
     """Record this shard's share until asked to stop."""
     clock = SystemClock()
+    supervisor = os.getppid()
     shard_folder = folder.shard_folder(index)
     spool = await asyncio.to_thread(Spool, shard_folder / "spool")
     delivery = asyncio.create_task(supervise("spool delivery", lambda: _deliver(folder, spool, clock), clock))
@@ -34,7 +36,7 @@ async def run(folder: DataFolder, stop: asyncio.Event, on_ready: Callable[[], No
         erase_oldest=folder.settings.recorder.when_full == "erase_oldest",
     )
     try:
-        await run_shard(settings, clock, stop, on_ready, spool)
+        await run_shard(settings, clock, stop, on_ready, spool, orphaned=lambda: os.getppid() != supervisor)
     finally:
         delivery.cancel()
 
