@@ -274,15 +274,16 @@ def test_a_store_that_hangs_holds_up_only_those_who_asked_it_first(archive: Arch
     now_s = [0.0]
     waits = Waits(lambda: now_s[0])
     catalogue = Catalogue([other.folder, archive.folder], waits)
-    assert len(catalogue.at_or_before(CAMERA, START_NS, 9)) == 1
-    assert not catalogue.incomplete
+
+    def asked() -> tuple[int, bool]:
+        return len(catalogue.at_or_before(CAMERA, START_NS, 9)), catalogue.incomplete
+
+    assert asked() == (1, False)
     with waits.asking(other.folder):
         now_s[0] = PATIENCE_S + 1
         assert waits.hangs(other.folder)
-        assert len(catalogue.at_or_before(CAMERA, START_NS, 9)) == 1
-        assert catalogue.incomplete
+        assert asked() == (1, True)
         catalogue.refresh()
-    assert len(catalogue.at_or_before(CAMERA, START_NS, 9)) == 1
-    assert not catalogue.incomplete
+    assert asked() == (1, False)
     catalogue.close()
     other.close()
