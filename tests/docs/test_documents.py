@@ -18,7 +18,7 @@ from vms.app.settings import Settings
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 NEEDS_A_SYSTEM = ("vms recorder", "vms audit verify", "vms people", "vms cameras list", "vms cameras show")
-NEEDS_A_CAMERA = ("vms cameras onboard",)
+NEEDS_A_CAMERA = ("vms cameras onboard", "vms cameras trust")
 INSTALLS = ("make ", "python3.11 ", "/opt/", "python3 -I vms-verify.py")
 LEGAL_ROW = re.compile(r"^\| (LAW-\d\d) \|")
 LAW = re.compile(r"LAW-\d\d")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from cameras.simulator import digest, rtsp_server
 from cameras.simulator.spec import Fault
 from recorder.ingest import session as session_module
 from tests.recorder.ingest.receiving import receiving
 from tests.recorder.ingest.wire import tapped
 from tests.simulated import simulated_camera
+from vms.base.clock import NS_PER_SECOND
 from vms.media.rtcp import ReceiverReport, SenderReport, parse_compound
 from vms.media.rtsp import InterleavedFrame, RtspParser
 
@@ -53,3 +55,18 @@ async def test_reception_is_reported_to_the_camera(monkeypatch: pytest.MonkeyPat
     assert [block.highest_sequence for block in blocks] == sorted(block.highest_sequence for block in blocks)
     methods = [request.method for request in transcript.requests()]
     assert methods.count("GET_PARAMETER") == len(frames)
+
+
+async def test_a_session_outlives_its_time_out_and_its_nonces(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(rtsp_server, "SESSION_TIMEOUT_S", 3)
+    monkeypatch.setattr(rtsp_server, "SILENCE_S", 3)
+    monkeypatch.setattr(digest, "NONCE_LIFE_NS", NS_PER_SECOND // 2)
+    monkeypatch.setattr(session_module, "LONGEST_KEEP_ALIVE_S", 0.8)
+    async with simulated_camera() as camera, tapped(camera.rtsp_port) as (tap, port):
+        async with receiving(f"rtsp://127.0.0.1:{port}/main") as receiver:
+            await receiver.collector.until_units(60)
+            assert receiver.ingest.counters.connections == 1
+        (transcript,) = tap.transcripts
+    kept_alive = [request for request in transcript.requests() if request.method == "GET_PARAMETER"]
+    nonces = {(request.header("Authorization") or "").partition('nonce="')[2][:32] for request in kept_alive}
+    assert len(nonces) >= 2
