@@ -251,3 +251,17 @@ async def test_a_changed_bit_breaks_a_download_off_and_is_refused_from_then_on(
         await until(lambda: any(node.gateway._playback.digests._known.values()))
         refused = await client.get(url)
         assert (refused.status_code, refused.json()["code"]) == (500, "segment.damaged")
+
+
+async def test_what_grows_is_streamed_without_a_length(node: RunningGateway, archive: Archive) -> None:
+    length_ns = await asyncio.to_thread(record, archive, 2, 1)
+    pictures = 2 * archive.film.group
+    await asyncio.to_thread(archive.record_as_shard, START_NS + length_ns, pictures, still_open=True)
+    url = f"{node.url}/playback?from={START_NS}&to={END_NS}"
+    headers = {"Authorization": f"Bearer {node.centre.playback(START_NS, END_NS)}", "Range": "bytes=0-10"}
+    async with httpx.AsyncClient(headers=headers, trust_env=False) as client:
+        for answer in (await client.head(url), await client.get(url)):
+            assert answer.status_code == 200
+            assert {"etag", "content-length", "accept-ranges"}.isdisjoint(answer.headers)
+            assert answer.headers["x-media-start-ns"] == str(START_NS)
+        assert len(presented(answer.content)) > pictures
