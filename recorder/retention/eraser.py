@@ -36,7 +36,7 @@ from recorder.store.erasures import minimum_days
 from recorder.store.queries import first_recorded
 from recorder.store.segment import StoredSegment
 from recorder.store.store import SegmentStore
-from vms.base.clock import Clock
+from vms.base.clock import NS_PER_SECOND, Clock
 from vms.base.errors import VmsError
 
 log = structlog.get_logger(__name__)
@@ -46,6 +46,8 @@ ROOM_CHECK_S: Final = 5.0
 STEP_SEGMENTS: Final = 32
 EARLY_STEP_SEGMENTS: Final = 8
 STEP_PAUSE_S: Final = 0.05
+PAUSE_FACTOR: Final = 3
+"""A step is followed by a pause of three times its length: erasure has at most a quarter of a disk's time."""
 _CHECKS_AHEAD: Final = 4
 
 
@@ -136,6 +138,7 @@ class Eraser:
         erased = after = 0
         minimums = await self._store.ask(minimum_days)
         while await asyncio.to_thread(self._free, self._store.settings.folder) < self._wanted_bytes:
+            began_ns = self._clock.monotonic_ns()
             now_ns = self._clock.utc_ns()
             seen = after
             oldest = await self._store.ask(
@@ -149,7 +152,7 @@ class Eraser:
             for early in purgeable_early([segment for _, segment in oldest], minimums, now_ns, holds):
                 await self._store.remove(early)
                 erased += len(early.segments)
-            await self._clock.sleep(STEP_PAUSE_S)
+            await self._pause(began_ns)
         if erased:
             log.warning("disk full: images erased before their days were over", segments=erased)
         return erased
@@ -157,6 +160,7 @@ class Eraser:
     async def _erase_camera(self, camera_id: str, days: int | None) -> int:
         erased = after_ns = 0
         while self._trusted():
+            began_ns = self._clock.monotonic_ns()
             now_ns = self._clock.utc_ns()
             before_ns = now_ns - retention_ns(days)
             oldest = await self._store.expired(camera_id, before_ns + 1, STEP_SEGMENTS, after_ns)
@@ -172,7 +176,7 @@ class Eraser:
                 if segment not in gone:
                     erased += await self._reduce(segment, days, holds)
             after_ns = oldest[-1].start_ns
-            await self._clock.sleep(STEP_PAUSE_S)
+            await self._pause(began_ns)
         if erased:
             await self._forget_gaps(camera_id, days)
         return erased
@@ -199,6 +203,11 @@ class Eraser:
             log.error("held segment stays whole for now", segment_id=segment.segment_id, detail=refused.detail)
             return 0
         return int(decision is not None)
+
+    async def _pause(self, began_ns: int) -> None:
+        """Leave the disk to what is recorded, the longer the more it has to do: a step took since `began_ns`."""
+        took_s = (self._clock.monotonic_ns() - began_ns) / NS_PER_SECOND
+        await self._clock.sleep(max(STEP_PAUSE_S, PAUSE_FACTOR * took_s))
 
     async def _forget_gaps(self, camera_id: str, days: int | None) -> None:
         """Drop the gaps that explain images that nobody may have any more; those about held ones stay."""

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any, Final
@@ -48,30 +49,35 @@ class ErasureBenchOptions:
     folder: Path | None = None
 
 
-async def run_erasure_bench(options: ErasureBenchOptions) -> dict[str, Any]:
+def run_erasure_bench(options: ErasureBenchOptions) -> dict[str, Any]:
     """Build the day, record without erasure, then with it, and remove everything."""
     with tempfile.TemporaryDirectory(prefix="vms-bench-", dir=options.folder) as name:
-        clock = SystemClock()
-        store = await SegmentStore.open(StoreSettings(Path(name), min_free_bytes=0), clock)
-        try:
-            segments = await asyncio.to_thread(_fill, store, options, clock.utc_ns())
-            recorders = [_Recorder(store, new_id("cam")) for _ in range(options.recorded)]
-            calm = await _phase(store, recorders, options.seconds)
-            eraser = Eraser(store, clock)
-            began = time.monotonic()
-            ended: list[float] = []
-            erasing = asyncio.create_task(eraser.erase_expired())
-            erasing.add_done_callback(lambda _: ended.append(time.monotonic()))
-            loaded = await _phase(store, recorders, options.seconds)
-            lasted = (ended[0] if ended else time.monotonic()) - began
-            left = await store.ask(lambda index: int(index.execute(_COUNT).fetchone()[0]))
-            erasing.cancel()
-            await asyncio.gather(erasing, return_exceptions=True)
-            for recorder in recorders:
-                await recorder.writer.close()
-            gaps, missing_s = await _missing(store, recorders)
-        finally:
-            await store.close()
+        return asyncio.run(_measure(Path(name), options))
+
+
+async def _measure(folder: Path, options: ErasureBenchOptions) -> dict[str, Any]:
+    clock = SystemClock()
+    store = await SegmentStore.open(StoreSettings(folder, min_free_bytes=0), clock)
+    try:
+        segments = await asyncio.to_thread(_fill, store, options, clock.utc_ns())
+        film = await asyncio.to_thread(_film)
+        recorders = [_Recorder(store, new_id("cam"), film) for _ in range(options.recorded)]
+        calm = await _phase(store, recorders, options.seconds)
+        eraser = Eraser(store, clock)
+        began = time.monotonic()
+        ended: list[float] = []
+        erasing = asyncio.create_task(eraser.erase_expired())
+        erasing.add_done_callback(lambda _: ended.append(time.monotonic()))
+        loaded = await _phase(store, recorders, options.seconds)
+        lasted = (ended[0] if ended else time.monotonic()) - began
+        left = await store.ask(lambda index: int(index.execute(_COUNT).fetchone()[0]))
+        erasing.cancel()
+        await asyncio.gather(erasing, return_exceptions=True)
+        for recorder in recorders:
+            await recorder.writer.close()
+        gaps, missing_s = await _missing(store, recorders)
+    finally:
+        await store.close()
     rate = (segments - left) / lasted
     return {
         "cameras": options.cameras,
@@ -111,12 +117,12 @@ _COUNT = "SELECT count(*) FROM segment s JOIN camera c ON c.number = s.camera WH
 class _Recorder:
     """One camera that goes on for ever, at the pace of its film."""
 
-    def __init__(self, store: SegmentStore, camera_id: str) -> None:
+    def __init__(self, store: SegmentStore, camera_id: str, film: _Film) -> None:
         self.camera_id = camera_id
         self.writer = SegmentWriter(store, camera_id, segment_seconds=10)
         self.begun_ns = time.time_ns()
         self.written_ns = self.begun_ns
-        self._units = _film(self.begun_ns)
+        self._units = _for_ever(film, self.begun_ns)
         self._next = next(self._units)
 
     def write_until(self, utc_ns: int) -> None:
@@ -130,34 +136,45 @@ class _Recorder:
             self.written_ns = batch[-1].capture_utc_ns
 
 
-def _film(start_ns: int) -> Iterator[DatedUnit]:
+@dataclass(frozen=True, slots=True)
+class _Film:
+    units: tuple[AccessUnit, ...]
+    length_90k: int
+
+
+def _film() -> _Film:
     data = MAIN_FILE.read_bytes()
     track = read_track(lambda offset, size: data[offset : offset + size], len(data))
     base = track.samples[0].presentation_time
-    number = 0
-    while True:
-        for one in track.samples:
-            stamp = one.presentation_time - base + number * track.duration
-            stamp_90k = stamp * 90_000 // track.timescale
-            sample = data[one.offset : one.offset + one.size]
-            unit = AccessUnit(stamp_90k, [sample], len(sample), one.key, track.parameters, damaged=False)
-            yield DatedUnit(unit, start_ns + stamp_90k * 100_000 // 9, 1, 40, starts_run=stamp == 0)
-        number += 1
+    units = []
+    for one in track.samples:
+        stamp_90k = (one.presentation_time - base) * 90_000 // track.timescale
+        sample = data[one.offset : one.offset + one.size]
+        units.append(AccessUnit(stamp_90k, [sample], len(sample), one.key, track.parameters, damaged=False))
+    return _Film(tuple(units), track.duration * 90_000 // track.timescale)
+
+
+def _for_ever(film: _Film, start_ns: int) -> Iterator[DatedUnit]:
+    for turn in count():
+        for one in film.units:
+            stamp_90k = one.rtp_timestamp + turn * film.length_90k
+            unit = AccessUnit(stamp_90k, one.chunks, one.size, one.key, one.parameters, damaged=False)
+            yield DatedUnit(unit, start_ns + stamp_90k * 100_000 // 9, 1, 40, starts_run=stamp_90k == 0)
 
 
 def _fill(store: SegmentStore, options: ErasureBenchOptions, now_ns: int) -> int:
     """Rows and files of a day that is over."""
     start_ns = now_ns - 3 * 24 * HOUR_NS
-    count = round(options.hours * HOUR_NS / SEGMENT_NS)
+    minutes = round(options.hours * HOUR_NS / SEGMENT_NS)
     for camera_id in [new_id("cam") for _ in range(options.cameras)]:
-        rows = [_row(camera_id, start_ns + minute * SEGMENT_NS) for minute in range(count)]
+        rows = [_row(camera_id, start_ns + minute * SEGMENT_NS) for minute in range(minutes)]
         for row in rows:
             path = store.settings.folder / row.file
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(_SMALL)
         store.index.count_segments(rows)
         store.index.set_retention(camera_id, 1)
-    return count * options.cameras
+    return minutes * options.cameras
 
 
 def _row(camera_id: str, start_ns: int) -> StoredSegment:

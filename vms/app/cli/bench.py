@@ -161,7 +161,7 @@ def erasure(
     """Effacement d'un jour de toutes les caméras pendant l'enregistrement : débit, attente du disque, manques."""
     from vms.app.bench.erasure import ErasureBenchOptions, erasure_text, run_erasure_bench
 
-    result = asyncio.run(run_erasure_bench(ErasureBenchOptions(cameras, hours, recorded, seconds, folder)))
+    result = run_erasure_bench(ErasureBenchOptions(cameras, hours, recorded, seconds, folder))
     typer.echo(json.dumps(result, indent=2) if as_json else erasure_text(result))
 
 
