@@ -120,9 +120,16 @@ def may_see(person: Person, row: HoldRow | None, now_ns: int) -> Refusal | None:
     )
 
 
-def may_ask_release(row: HoldRow, now_ns: int) -> Refusal | None:
+def may_ask_release(row: HoldRow, reason: str, now_ns: int) -> Refusal | None:
     """Why the release of a hold may not be asked for, or None."""
     refusal = _over(row, now_ns)
+    if refusal is None and not reason.strip():
+        return _no(
+            "reason",
+            ErrorKind.INVALID_INPUT,
+            "Le motif de la levée manque.",
+            "Indiquez pourquoi ces images n'ont plus à être conservées, sans les faits de l'affaire.",
+        )
     if refusal is None and row.state == HoldState.RELEASE_ASKED:
         return _no(
             "already_asked",

@@ -85,7 +85,7 @@ class Holds:
 
     async def ask_release(self, person: Person, hold_id: str, reason: str) -> HoldRow:
         """Ask for the end of a hold, which another person confirms. VmsError `hold.…`."""
-        row = await self._steppable(person, hold_id, may_ask_release)
+        row = await self._steppable(person, hold_id, lambda row, now_ns: may_ask_release(row, reason, now_ns))
         now_ns = self._services.clock.utc_ns()
         entry = entries.of_hold(EventKind.HOLD_RELEASE_ASKED, author_of(person), now_ns, row, reason)
         await self._services.audit.record(entry)

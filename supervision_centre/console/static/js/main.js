@@ -3,11 +3,14 @@
  */
 
 import { apiEvents, get, isOnline } from "./api.js";
+import { mountHolds } from "./holds/screen.js";
 import { mountJournal } from "./journal/screen.js";
 import { mountPeople } from "./people/screen.js";
 import { mountPlayback } from "./playback/screen.js";
 import { go, startRouter, stopRouter } from "./router.js";
 import { currentPerson, forget, loadPerson, logOut, may } from "./session.js";
+import { mountState } from "./state/screen.js";
+import { stopWatchingCapacity, watchCapacity } from "./state/watch.js";
 import { isTyping, showKeys } from "./ui/keys.js";
 import { mountLogin } from "./ui/login.js";
 import { clearNotice, clearNotices, passingNotice, showNotice } from "./ui/notices.js";
@@ -22,6 +25,8 @@ const SCREENS = {
   relecture: { title: "Relecture", right: "playback", icon: "replay", mount: mountPlayback },
   journal: { title: "Journal des accès", right: "journal", icon: "journal", mount: mountJournal },
   personnes: { title: "Personnes", right: "people.list", icon: "people", mount: mountPeople },
+  conservations: { title: "Conservations", right: "destruction", icon: "hold", mount: mountHolds },
+  etat: { title: "État", right: "capacity", icon: "disks", mount: mountState },
 };
 
 const app = document.getElementById("app");
@@ -39,11 +44,13 @@ function enter() {
     may: (right) => right === null || may(right),
     changed: (name) => shell.showScreen(name),
   });
+  watchCapacity();
 }
 
 function showLogin(message = "") {
   if (login) return;
   if (shell) {
+    stopWatchingCapacity();
     stopRouter();
     shell.unmount();
     shell = null;
@@ -97,7 +104,7 @@ function shortcut(event) {
   if (!shell || isTyping(event)) return;
   const names = Object.keys(SCREENS);
   if (event.key === "?") showKeys();
-  else if (/^[1-4]$/.test(event.key) && may(SCREENS[names[event.key - 1]].right)) go(names[event.key - 1]);
+  else if (/^[1-6]$/.test(event.key) && may(SCREENS[names[event.key - 1]].right)) go(names[event.key - 1]);
   else return;
   event.preventDefault();
 }

@@ -51,6 +51,15 @@ export function since(ms, nowMs) {
 /** `1 204` @param {number} value @returns {string} */
 export const number = (value) => new Intl.NumberFormat("fr-FR").format(value);
 
+const decimal = (value, digits) =>
+  new Intl.NumberFormat("fr-FR", { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
+
+/** `48,0 Mo`, `1,24 Go`, `8,00 To` @param {number} bytes @returns {string} */
+export function size(bytes) {
+  if (bytes >= 1e12) return `${decimal(bytes / 1e12, 2)}\u00a0To`;
+  return bytes >= 1e9 ? `${decimal(bytes / 1e9, 2)}\u00a0Go` : `${decimal(bytes / 1e6, 1)}\u00a0Mo`;
+}
+
 /** `12 flux` / `1 caméra` @param {number} count @param {string} one @param {string} [many] @returns {string} */
 export const plural = (count, one, many = `${one}s`) => `${number(count)}\u00a0${count < 2 ? one : many}`;
 

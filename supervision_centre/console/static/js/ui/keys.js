@@ -7,6 +7,7 @@ const KEYS = [
   ["Partout", [
     [["?"], "Montrer ces touches"],
     [["1", "2", "3", "4"], "Aller au mur, à la relecture, au journal, aux personnes"],
+    [["5", "6"], "Aller aux conservations, à l’état des disques"],
     [["/"], "Chercher une caméra"],
   ]],
   ["Relecture", [
