@@ -19,7 +19,7 @@ from recorder.hub.unit import DatedUnit
 from recorder.recording.segment_file import SegmentFile
 from recorder.recording.segmenter import Fragment, SegmentShape
 from recorder.store.index import Index
-from recorder.store.schema import INDEX_NAME, unpacked_id
+from recorder.store.schema import INDEX_NAME, packed_source, unpacked_id
 from recorder.store.segment import StoredSegment, VideoFormat, media_file
 from vms.base import durable
 from vms.base.clock import NS_PER_SECOND
@@ -44,10 +44,10 @@ _H264_FILLER: Final = 12
 _ROWS = """
 WITH RECURSIVE minute (m) AS (VALUES (0) UNION ALL SELECT m + 1 FROM minute WHERE m + 1 < :minutes)
 INSERT INTO segment (id, camera, run, start_ns, end_ns, size_bytes, digest, previous_digest, video, uncertainty_ms,
-                     time_source, camera_clock)
+                     time_source, camera_offset_ms, camera_clock)
 SELECT randomblob(16), c.number, 1, :start_ns + m * :segment_ns + c.number * 7919,
        :start_ns + (m + 1) * :segment_ns + c.number * 7919, 30000000, randomblob(32), randomblob(32), 1, 40,
-       'sender_report', 'sender_report'
+       :source, m % 100, :source
 FROM minute CROSS JOIN camera c
 """
 
@@ -108,7 +108,8 @@ class BenchArchive:
                 connection.execute(f"PRAGMA {pragma}")
             connection.execute("DELETE FROM segment")
             connection.execute("BEGIN")
-            values = {"minutes": self.minutes, "start_ns": START_NS, "segment_ns": SEGMENT_NS}
+            source = packed_source(TimeSource.SENDER_REPORT)
+            values = {"minutes": self.minutes, "start_ns": START_NS, "segment_ns": SEGMENT_NS, "source": source}
             connection.execute(_ROWS, values)
             connection.execute("COMMIT")
             connection.execute("PRAGMA journal_mode = WAL")
