@@ -63,10 +63,11 @@ def test_all_of_them_print_one_object(monkeypatch: pytest.MonkeyPatch):
 
     monkeypatch.setattr(everything, "_ingest", measured)
     monkeypatch.setattr(everything, "run_audit_bench", measured)
+    monkeypatch.setattr(everything, "run_playback_bench", measured)
     for name in ("run_start_bench", "run_live_bench", "run_demo_bench"):
         monkeypatch.setattr(everything, name, lambda *_: {"measured": True})
     printed = json.loads(_run("all", "--json"))
-    assert set(printed) == {"ingest", "audit", "start", "live", "demo"}
+    assert set(printed) == {"ingest", "audit", "playback", "start", "live", "demo"}
     assert all(part == {"measured": True} for part in printed.values())
 
 

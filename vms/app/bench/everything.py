@@ -16,11 +16,13 @@ from vms.app.bench.demonstration import BASE
 from vms.app.bench.endurance import DemoBenchOptions, demo_text, run_demo_bench
 from vms.app.bench.ingest import IngestBenchOptions, run_ingest_bench
 from vms.app.bench.live import LiveBenchOptions, live_text, run_live_bench
+from vms.app.bench.playback import PlaybackBenchOptions, playback_text, run_playback_bench
 from vms.app.bench.start import StartBenchOptions, run_start_bench, start_text
 from vms.base.clock import SystemClock
 
 INGEST_CAMERAS = 20
 INGEST_S = 10.0
+PLAYBACK_CAMERAS = 50
 LIVE_S = 10.0
 DEMO_MINUTES = 1.0
 
@@ -32,6 +34,7 @@ def run_every_bench(base: str = BASE, folder: Path | None = None) -> dict[str, A
     return {
         "ingest": asyncio.run(_ingest(folder)),
         "audit": asyncio.run(run_audit_bench(AuditBenchOptions(1.0, folder=folder))),
+        "playback": asyncio.run(run_playback_bench(PlaybackBenchOptions(PLAYBACK_CAMERAS, 1.0, 60, folder))),
         "start": run_start_bench(StartBenchOptions(1, base, folder)),
         "live": run_live_bench(LiveBenchOptions(LIVE_S, base=base, folder=folder)),
         "demo": run_demo_bench(DemoBenchOptions(DEMO_MINUTES, True, base, folder)),
@@ -43,6 +46,7 @@ def every_text(result: dict[str, Any], ingest_text: str) -> str:
     sections = {
         "Enregistrement": ingest_text,
         "Journal des accès": audit_text(result["audit"]),
+        "Relecture": playback_text(result["playback"]),
         "Démarrage": start_text(result["start"]),
         "Direct": live_text(result["live"]),
         "Démonstration": demo_text(result["demo"]),
