@@ -17,7 +17,7 @@ from tests.system.watching import closed_segments, pictures_in, played_pictures,
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 
 SEGMENT_S = 2
-KILLED = ("audit-writer", "gateway", "centre", "simulator", "shard-0")
+KILLED = ("audit-writer", "gateway", "centre", "simulator", "shard-0", "reader", "stills")
 EXPLANATIONS = {"simulator": {"camera", "link"}, "shard-0": {"recorder"}}
 JOINED_NS = 500_000_000
 
@@ -122,6 +122,7 @@ def test_a_killed_supervisor_takes_its_children_along_and_a_new_start_finds_ever
         assert played_pictures(demo, client, camera_id, first["start"], 1.0) > 0
         timeline = client.timeline(camera_id)
         assert all(explained_by(timeline, hole) for hole in holes(timeline))
+        assert timeline["gaps"], timeline
         assert ("recorder", "superviseur arrêté brutalement") in {
             (gap["cause"], gap["label"].partition(" : ")[2] or gap["label"]) for gap in timeline["gaps"]
         }

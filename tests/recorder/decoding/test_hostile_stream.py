@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
+import random
 from collections.abc import AsyncIterator
 
 import pytest
@@ -16,6 +16,7 @@ from tests.recorder.decoding.readers import DecodingProcess, receiving
 from tests.simulated import simulated_camera
 
 UDP = StreamTransport.UDP
+_NOISE = random.Random(27)
 _ATOM = b"RTSP/1.0 200 OK\r\nCSeq: "
 
 
@@ -71,13 +72,13 @@ def _packets(payload: bytes, count: int = 20) -> bytes:
 
 
 HOSTILE = {
-    "noise": (_sdp("MP4V-ES"), os.urandom(4_000)),
-    "random pictures": (_sdp("MP4V-ES"), _packets(b"\0\0\1\xb6" + os.urandom(900))),
+    "noise": (_sdp("MP4V-ES"), _NOISE.randbytes(4_000)),
+    "random pictures": (_sdp("MP4V-ES"), _packets(b"\0\0\1\xb6" + _NOISE.randbytes(900))),
     "random configuration": (
-        _sdp("MP4V-ES", f"a=fmtp:96 profile-level-id=1;config={os.urandom(900).hex()}\r\n"),
-        _packets(b"\0\0\1\xb6" + os.urandom(900)),
+        _sdp("MP4V-ES", f"a=fmtp:96 profile-level-id=1;config={_NOISE.randbytes(900).hex()}\r\n"),
+        _packets(b"\0\0\1\xb6" + _NOISE.randbytes(900)),
     ),
-    "random JPEG": (_sdp("JPEG"), _packets(bytes(4) + bytes((1, 255, 255, 255)) + os.urandom(900))),
+    "random JPEG": (_sdp("JPEG"), _packets(bytes(4) + bytes((1, 255, 255, 255)) + _NOISE.randbytes(900))),
     "a codec that nobody knows": (_sdp("VP8"), b""),
 }
 

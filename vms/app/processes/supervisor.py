@@ -184,7 +184,7 @@ class Supervisor:
         word = await _read_line(read_end)
         error = None
         if word == "ready":
-            back = child.ready.is_set()
+            back = bool(child.restarts)
             child.ready.set()
             if back or child.spec.essential:
                 (self._observers.back if back else self._observers.ready)(child.spec)
