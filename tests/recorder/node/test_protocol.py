@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -37,6 +38,15 @@ def test_values_survive_the_wire():
     assert protocol.assignment_from_json(through_json(protocol.assignment_to_json(ASSIGNMENT))) == ASSIGNMENT
     assert protocol.status_from_json(through_json(protocol.status_to_json(STATUS))) == STATUS
     assert protocol.timeline_from_json(through_json(protocol.timeline_to_json(timeline))) == timeline
+
+
+def test_what_a_stream_needs_survives_the_wire_and_files_of_before_are_read():
+    address = StreamAddress(StreamRole.MAIN, "rtsps://192.0.2.1/main", tls_pins=("0" * 64, "1" * 64))
+    encrypted = replace(ASSIGNMENT, streams=(address,))
+    values = through_json(protocol.assignment_to_json(encrypted))
+    assert protocol.assignment_from_json(values) == encrypted
+    values["streams"] = [{"role": "main", "url": "rtsp://192.0.2.1/main"}]
+    assert protocol.assignment_from_json(values) == ASSIGNMENT
 
 
 def test_an_error_survives_the_wire():

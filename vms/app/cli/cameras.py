@@ -164,10 +164,12 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Montre la fiche d'une caméra et l'historique de ses changements."""
+    from cameras.onboarding.pins import spoken
+
     configure_logging("cameras", level="error", as_json=False)
-    view, history = _run(_show(installation(config, data), camera_id))
+    view, streams, history = _run(_show(installation(config, data), camera_id))
     if as_json:
-        _print_json({**asdict(view), "history": history})
+        _print_json({**asdict(view), "streams": [asdict(stream) for stream in streams], "history": history})
         return
     table = Table("Rubrique", "Valeur", title=view.name)
     for label, value in (
@@ -177,6 +179,7 @@ def show(
         ("État", _STATES[view.state]),
         ("Position", f"{view.latitude}, {view.longitude}" if view.latitude is not None else "inconnue"),
         ("Second flux", "oui" if view.has_sub else "non"),
+        *((f"Empreinte ({stream.role})", spoken(pin)) for stream in streams for pin in stream.tls_pins),
     ):
         table.add_row(label, value)
     Console().print(table)
@@ -240,17 +243,21 @@ async def _show(folder: DataFolder, camera_id: str) -> Any:  # noqa: ANN401
                 f"La caméra « {camera_id} » n'existe pas.",
                 hint="« vms cameras list » donne les identifiants.",
             )
-        return view, [
-            {
-                "at": utc_text(row.at_ns),
-                "author": row.author,
-                "reason": row.reason,
-                "field": row.field,
-                "before": row.before,
-                "after": row.after,
-            }
-            for row in await inventory.history(camera_id)
-        ]
+        return (
+            view,
+            await inventory.streams(camera_id),
+            [
+                {
+                    "at": utc_text(row.at_ns),
+                    "author": row.author,
+                    "reason": row.reason,
+                    "field": row.field,
+                    "before": row.before,
+                    "after": row.after,
+                }
+                for row in await inventory.history(camera_id)
+            ],
+        )
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
