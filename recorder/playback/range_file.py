@@ -56,7 +56,6 @@ class Share:
     """What one segment gives, at `offset` of the range: whole fragments `[begin, end)` of its file, then a cut one."""
 
     found: FoundSegment
-    groups: tuple[GroupEntry, ...]
     offset: int
     begin: int
     end: int
@@ -81,7 +80,7 @@ class RangeFile:
     size: int
     etag: str
 
-    def read(self, begin: int, end: int) -> Iterator[Chunk]:
+    def read(self, begin: int, end: int, cache: IndexCache) -> Iterator[Chunk]:
         """The bytes `[begin, end)`, in pieces. Blocking; raises DamagedSegmentError, FileNotFoundError once erased."""
         if begin < len(self.init):
             yield Chunk(self.init[begin:end], ends_fragment=True)
@@ -89,7 +88,7 @@ class RangeFile:
         for share in self.shares[first:]:
             if share.offset >= end:
                 return
-            yield from _read_share(share, max(begin - share.offset, 0), min(end - share.offset, share.size))
+            yield from _read_share(share, max(begin - share.offset, 0), min(end - share.offset, share.size), cache)
 
 
 class RangeFiles:
@@ -202,7 +201,7 @@ def _share(
                 cut = _cut(fragment, end_90k, shift_90k, place)
                 break
             end += entry.size
-    return Share(found, groups, offset, begin, end, shift_90k, place, cut)
+    return Share(found, offset, begin, end, shift_90k, place, cut)
 
 
 def _cut(fragment: Fragment, end_90k: int, shift_90k: int, place: int) -> Cut | None:
@@ -231,7 +230,7 @@ def _fragments(file: SegmentFile, group: GroupEntry) -> Iterator[Fragment]:
         offset += fragment.index.size
 
 
-def _read_share(share: Share, begin: int, end: int) -> Iterator[Chunk]:
+def _read_share(share: Share, begin: int, end: int, cache: IndexCache) -> Iterator[Chunk]:
     """Bytes `[begin, end)` of a share, fragment by fragment."""
     file = SegmentFile(share.found)
     try:
@@ -239,8 +238,9 @@ def _read_share(share: Share, begin: int, end: int) -> Iterator[Chunk]:
         if begin < whole:
             position = share.begin + begin
             stop = share.begin + min(end, whole)
-            number = bisect_right([group.offset for group in share.groups], position) - 1
-            at = share.groups[max(number, 0)].offset
+            groups = file.groups(cache).groups
+            number = bisect_right([group.offset for group in groups], position) - 1
+            at = groups[max(number, 0)].offset
             while at < stop:
                 fragment_end, head = _retimed(file, at, share)
                 yield from _pieces(file, at, head, max(position, at), min(stop, fragment_end), fragment_end)

@@ -34,7 +34,10 @@ from vms.media.fmp4 import (
     scan_fragments,
 )
 
-MAX_INDEXES: Final = 1_024
+MAX_GROUPS_KEPT: Final = 150_000
+"""About 40 MiB; an hour of 30 cameras with a key frame each second."""
+
+_GROUPS_OF_A_HEAD: Final = 8
 HEAD_BYTES: Final = 16 * 1024
 TAIL_BYTES: Final = 4 * 1024
 
@@ -72,10 +75,11 @@ class GroupIndex:
 
 
 class IndexCache:
-    """The indexes of the files that were read last. For threads."""
+    """The indexes of the files that were read last, `limit` groups in all. For threads."""
 
-    def __init__(self, limit: int = MAX_INDEXES) -> None:
+    def __init__(self, limit: int = MAX_GROUPS_KEPT) -> None:
         self._limit = limit
+        self._kept = 0
         self._lock = threading.Lock()
         self._indexes: OrderedDict[tuple[str, int], GroupIndex] = OrderedDict()
 
@@ -90,10 +94,16 @@ class IndexCache:
     def keep(self, segment_id: str, size_bytes: int, index: GroupIndex) -> None:
         """Remember, and forget what was used longest ago."""
         with self._lock:
+            before = self._indexes.pop((segment_id, size_bytes), None)
+            self._kept += _weight(index) - (_weight(before) if before is not None else 0)
             self._indexes[segment_id, size_bytes] = index
-            self._indexes.move_to_end((segment_id, size_bytes))
-            while len(self._indexes) > self._limit:
-                self._indexes.popitem(last=False)
+            while self._kept > self._limit and len(self._indexes) > 1:
+                _, oldest = self._indexes.popitem(last=False)
+                self._kept -= _weight(oldest)
+
+
+def _weight(index: GroupIndex) -> int:
+    return _GROUPS_OF_A_HEAD + len(index.groups)
 
 
 class SegmentFile:

@@ -123,7 +123,7 @@ class PlaybackService:
     def open_file(self, file: RangeFile, begin: int, end: int) -> Steps[Chunk]:
         """Begin to read bytes of a file; to be closed by `close_file`. Raises VmsError `playback.busy`."""
         self._take_place()
-        return Steps(self, file.read(begin, end))
+        return Steps(self, file.read(begin, end, self._indexes))
 
     async def close_file(self, steps: Steps[Chunk]) -> None:
         """Close what `open_file` opened, and give its place to another."""

@@ -37,7 +37,7 @@ def layout(archive: Archive, from_ns: int, to_ns: int) -> RangeFile | None:
 
 
 def content(file: RangeFile, begin: int = 0, end: int | None = None) -> bytes:
-    return b"".join(chunk.data for chunk in file.read(begin, file.size if end is None else end))
+    return b"".join(chunk.data for chunk in file.read(begin, file.size if end is None else end, IndexCache()))
 
 
 def presented(data: bytes) -> list[int]:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from recorder.playback.catalogue import CataloguePool
 from recorder.playback.fetching import Config, Done, Event, Fetch, GroupStream, Media
 from recorder.playback.group import Picture, shared_out, squeezed, until
-from recorder.playback.segment_file import IndexCache
+from recorder.playback.segment_file import GroupEntry, GroupIndex, IndexCache
 from recorder.playback.walk import Damage, Hole
 from recorder.store.segment import StoredSegment
 from tests.recorder.footage import B_FRAMES_FILE, Footage, footage, shown
@@ -243,3 +243,16 @@ def test_what_needs_the_group_before_is_given_only_behind_it(tmp_path: Path) -> 
     assert seek[1:] == forward[-len(seek) + 1 :]
     pool.close()
     archive.close()
+
+
+def test_what_is_remembered_of_files_is_bounded() -> None:
+    cache = IndexCache(limit=100)
+    parameters = footage().parameters
+    for number in range(50):
+        groups = tuple(GroupEntry(at, at + 1, at, at + 1) for at in range(10))
+        cache.keep(f"seg-{number}", 9, GroupIndex(b"", parameters, 0, 10, groups))
+        cache.keep("seg-0", 0, GroupIndex(b"", parameters, 0, 10, groups))
+    assert cache.get("seg-49", 9) is not None
+    assert cache.get("seg-0", 0) is not None
+    assert cache.get("seg-1", 9) is None
+    assert cache._kept == 18 * len(cache._indexes) <= 100
