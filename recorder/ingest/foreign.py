@@ -37,6 +37,9 @@ UNIT_HEAD: Final = struct.Struct(">qB")
 FLAG_KEY, FLAG_DAMAGED = 1, 2
 JSON_FRAME, UNIT_FRAME = b"J"[0], b"U"[0]
 
+MAX_UNIT_BYTES: Final = 8 * 1024 * 1024
+MAX_JSON_BYTES: Final = 256 * 1024
+"""A worker of the reader has read what a camera sent: it is no more trusted than the camera."""
 OPEN_TIMEOUT_S = 30.0
 """Longer than the deadlines of the reader, whose own word says more."""
 KEEP_ALIVE_S = 3_600.0
@@ -79,6 +82,7 @@ class ForeignConnection:
         self.socket = sock
         self.codec = codec
         self._pending = bytearray(early)
+        self._is_early = bool(early)
         self._parameters: ParameterSets | None = None
         self._last_90k: int | None = None
         self._interval_90k = RTP_CLOCK_HZ // 25
@@ -102,15 +106,16 @@ class ForeignConnection:
         """Take what has arrived, without waiting. Raises IngestError when the stream is over."""
         if self._over is not None:
             raise self._over
-        try:
-            count = self.socket.recv_into(buffer)
-        except (BlockingIOError, InterruptedError):
-            if not self._pending:
-                return 0, None
-            count = 0
-        except OSError as broken:
-            raise _reader_died(f"connection lost: {broken.strerror}") from None
+        count = 0
+        if self._is_early:
+            self._is_early = False
         else:
+            try:
+                count = self.socket.recv_into(buffer)
+            except (BlockingIOError, InterruptedError):
+                return 0, None
+            except OSError as broken:
+                raise _reader_died(f"connection lost: {broken.strerror}") from None
             if not count:
                 raise _reader_died("the reader closed the connection")
         self._pending += buffer[:count]
@@ -138,7 +143,7 @@ class ForeignConnection:
         self.socket.close()
 
     def _take(self, content: memoryview, batch: Batch) -> None:
-        if content[0] == UNIT_FRAME and len(content) > 1 + UNIT_HEAD.size:
+        if content[0] == UNIT_FRAME and 1 + UNIT_HEAD.size < len(content) <= MAX_UNIT_BYTES:
             self._take_unit(content, batch)
             return
         values = _json_values(content)
@@ -224,7 +229,7 @@ def _whole_frames(pending: bytearray) -> Iterator[memoryview]:
 
 
 def _json_values(content: memoryview) -> dict[str, Any]:
-    if content[0] != JSON_FRAME:
+    if content[0] != JSON_FRAME or len(content) > MAX_JSON_BYTES:
         raise FrameError("frame of an unknown kind")
     return parse_json_frame(bytes(content[1:]))
 

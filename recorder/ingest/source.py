@@ -3,7 +3,7 @@
 Rules
 1. A camera is called natively, unless its assignment says that it speaks UDP only.
 2. A camera that refuses RTP over its RTSP connection, or offers a codec that the native path does not carry, goes to
-   the reader by itself, and stays there; when the reader cannot have it either, the next attempt is native again.
+   the reader by itself, and stays there; when the camera refuses the reader too, the next attempt is native again.
 3. The native path depends on no other process. Without a reader, a foreign stream is refused with the camera's cause.
 """
 
@@ -15,7 +15,7 @@ from typing import Protocol
 import structlog
 
 from recorder.contract.assignment import StreamTransport
-from recorder.ingest.causes import ForeignStreamError, IngestError
+from recorder.ingest.causes import Cause, ForeignStreamError, IngestError
 from vms.media.access_unit import Codec
 from vms.media.depacketise import Batch
 
@@ -96,6 +96,7 @@ class StreamOpener:
                 transport = self._found = foreign.transport
         try:
             return await self._foreign(transport)
-        except IngestError:
-            self._found = None
+        except IngestError as lost:
+            if lost.cause is not Cause.READER_UNAVAILABLE:
+                self._found = None
             raise
