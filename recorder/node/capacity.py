@@ -49,11 +49,15 @@ class CapacityReports:
 
     async def run(self) -> None:
         """Look again and again, and tell what changed."""
-        self._told = await asyncio.to_thread(self._load)
+        await self.load()
         await self._clock.sleep(FIRST_CHECK_S)
         while True:
             await self.look()
             await self._clock.sleep(CHECK_S)
+
+    async def load(self) -> None:
+        """Take up what the last run of the shard has told."""
+        self._told = await asyncio.to_thread(self._read)
 
     async def look(self) -> list[DiskCapacity]:
         """The forecast of every disk, dead ones included; a change of state is told."""
@@ -119,7 +123,7 @@ class CapacityReports:
         self._told[disk.name] = disk.state.value
         await asyncio.to_thread(durable.write_atomic, self._file, json.dumps(self._told).encode())
 
-    def _load(self) -> dict[str, str]:
+    def _read(self) -> dict[str, str]:
         try:
             return {str(name): str(state) for name, state in json.loads(self._file.read_bytes()).items()}
         except FileNotFoundError:

@@ -12,6 +12,7 @@ import pytest
 from access_audit.events import AccessEvent, EventKind
 from recorder.node.erasure import GRACE_NS, ErasureReports
 from recorder.node.journal import ShardJournal
+from recorder.playback.catalogue import Catalogue, FoundSegment
 from recorder.retention.custody import Custody
 from recorder.retention.eraser import Eraser
 from recorder.store.disks import Disks
@@ -174,7 +175,7 @@ async def test_an_hour_that_may_still_grow_is_not_told(tmp_path: Path):
 
 
 async def test_no_byte_is_left_when_its_days_are_over(tmp_path: Path):
-    """LAW-06: not in a row, not in a file, not under another name, nor in what was cut."""
+    """LAW-06: not for a timeline, not for a player, not in a file, whatever its name."""
     clock = at_the_hour()
     async with bench(tmp_path, clock) as one:
         await record_seconds(one.store, CAMERA, 24, segment_seconds=8, start_ns=clock.utc_ns())
@@ -183,6 +184,8 @@ async def test_no_byte_is_left_when_its_days_are_over(tmp_path: Path):
         clock.step_utc(DAY_S + 60)
         await one.erase()
         assert await one.segments() == []
+        assert (await one.disks.timeline(CAMERA, 0, FOREVER_NS)).spans == ()
+        assert await asyncio.to_thread(_played_from, tmp_path / "a") == []
         contents = await asyncio.to_thread(_contents, tmp_path)
     assert not any(sample in content for content in contents.values())
     assert not [path for path in contents if path.suffix == ".mp4"]
@@ -190,6 +193,14 @@ async def test_no_byte_is_left_when_its_days_are_over(tmp_path: Path):
 
 def _refuse(*_: object) -> None:
     raise OSError(28, "no room")
+
+
+def _played_from(folder: Path) -> list[FoundSegment]:
+    catalogue = Catalogue([folder])
+    try:
+        return list(catalogue.segments(CAMERA, 0, FOREVER_NS))
+    finally:
+        catalogue.close()
 
 
 def _contents(folder: Path) -> dict[Path, bytes]:
