@@ -6,7 +6,8 @@ Rules
 2. TLS is spoken over memory: the socket is read in large pieces and no system call is spent on a record.
 3. Who answers is known before a byte is sent to it: the pin is compared when the handshake is complete, and nothing
    of ours, the Finished message included, leaves before.
-4. A TLS connection takes whatever has arrived, so that nothing readable stays behind an empty socket.
+4. A TLS connection takes whatever has arrived, so that nothing readable stays behind an empty socket; yet no more than
+   twice what the buffer holds, so that records without content cannot hold up the loop.
 """
 
 from __future__ import annotations
@@ -135,17 +136,23 @@ class TlsChannel:
     def recv_into(self, buffer: memoryview) -> int:
         """Take what is there. See `Channel`."""
         ciphered = _scratch.ciphered
-        taken = 0
+        taken = received = 0
         while True:
             taken += self._decipher(buffer[taken:])
             if taken == len(buffer) or self._ended:
                 return taken
+            if received > 2 * len(buffer):
+                if taken:
+                    return taken
+                raise IngestError(Cause.FLOOD, "TLS records without content")
             if self._broken is not None:
                 if taken:
                     return taken
                 self._raise_broken()
             try:
-                self._take(ciphered[: self.socket.recv_into(ciphered)])
+                count = self.socket.recv_into(ciphered)
+                received += count
+                self._take(ciphered[:count])
             except OSError:
                 if not taken:
                     raise

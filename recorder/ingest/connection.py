@@ -41,6 +41,7 @@ FIRST_ANSWER_S = 5.0
 HANDSHAKE_TIMEOUT_S = 15.0
 MAX_REDIRECTS = 3
 MAX_EARLY_BYTES = 4 * 1024 * 1024
+MAX_HANDSHAKE_MESSAGES = 200
 _UNREACHABLE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN, errno.EADDRNOTAVAIL})
 _OUR_SSRC = 0x564D5331
 
@@ -274,29 +275,8 @@ async def _resolve(endpoint: Endpoint) -> tuple[socket.AddressFamily, tuple[obje
 
 
 async def _negotiate(sock: socket.socket, session: RtspSession, tls_pins: Collection[str] | None) -> StreamConnection:
-    parser = RtspParser()
-    early = bytearray()
     try:
-        channel: Channel = PlainChannel(sock) if tls_pins is None else await open_tls(sock, tls_pins)
-        await channel.send_all(session.start())
-        while True:
-            async with asyncio.timeout(FIRST_ANSWER_S if session.phase is Phase.OPTIONS else None):
-                data = await channel.receive()
-            if not data:
-                raise IngestError(Cause.CLOSED_BY_CAMERA, f"connection closed during {session.phase}")
-            parser.push(data)
-            while (item := parser.next_item()) is not None:
-                if isinstance(item, InterleavedFrame):
-                    early += item.encode()  # some cameras start before they answer PLAY
-                    if len(early) > MAX_EARLY_BYTES:
-                        raise IngestError(Cause.PROTOCOL, "media floods the handshake")
-                    continue
-                answer = session.receive(item)
-                if answer:
-                    await channel.send_all(answer)
-                if session.phase is Phase.PLAYING:
-                    assert session.track is not None, "PLAY comes after SETUP"
-                    return StreamConnection(channel, session, session.track, bytes(early) + parser.take_rest())
+        return await _converse(PlainChannel(sock) if tls_pins is None else await open_tls(sock, tls_pins), session)
     except MediaError as wrong:
         raise _refused(wrong) from None
     except ssl.SSLError as broken:
@@ -307,3 +287,31 @@ async def _negotiate(sock: socket.socket, session: RtspSession, tls_pins: Collec
         raise IngestError(
             Cause.CLOSED_BY_CAMERA, f"connection lost during {session.phase}: {broken.strerror}"
         ) from None
+
+
+async def _converse(channel: Channel, session: RtspSession) -> StreamConnection:
+    parser = RtspParser()
+    early = bytearray()
+    messages = 0
+    await channel.send_all(session.start())
+    while True:
+        async with asyncio.timeout(FIRST_ANSWER_S if session.phase is Phase.OPTIONS else None):
+            data = await channel.receive()
+        if not data:
+            raise IngestError(Cause.CLOSED_BY_CAMERA, f"connection closed during {session.phase}")
+        parser.push(data)
+        while (item := parser.next_item()) is not None:
+            if isinstance(item, InterleavedFrame):
+                early += item.encode()  # some cameras start before they answer PLAY
+                if len(early) > MAX_EARLY_BYTES:
+                    raise IngestError(Cause.PROTOCOL, "media floods the handshake")
+                continue
+            messages += 1
+            if messages > MAX_HANDSHAKE_MESSAGES:
+                raise IngestError(Cause.FLOOD, f"messages without end during {session.phase}")
+            answer = session.receive(item)
+            if answer:
+                await channel.send_all(answer)
+            if session.phase is Phase.PLAYING:
+                assert session.track is not None, "PLAY comes after SETUP"
+                return StreamConnection(channel, session, session.track, bytes(early) + parser.take_rest())

@@ -80,6 +80,12 @@ async def test_what_is_no_rtsp_is_refused_within_bounds(parts: tuple[bytes, ...]
         assert await cause_of(url) is Cause.PROTOCOL
 
 
+@pytest.mark.parametrize("message", [b"RTSP/1.0 200 OK\r\nCSeq: 99\r\n\r\n", b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"])
+async def test_messages_without_end_during_the_handshake_are_a_flood(message: bytes):
+    async with camera(sends(message * 1_000, times=100)) as url:
+        assert await cause_of(url) is Cause.FLOOD
+
+
 async def test_a_camera_that_closes_during_the_handshake():
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)

@@ -176,6 +176,36 @@ async def test_what_a_tls_connection_keeps_for_itself_is_bounded():
         channel.close()
 
 
+async def test_records_without_content_cannot_hold_up_the_loop():
+    """Empty records as fast as they are read: each call ends, and says that this is no camera."""
+    ours, theirs = socket.socketpair()
+    try:
+        for end in (ours, theirs):
+            end.setblocking(False)
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        channel = channel_module.TlsChannel(ours)
+        pushed = 0
+
+        def nothing(into: memoryview) -> int:
+            assert into
+            nonlocal pushed
+            channel._incoming.read()
+            with contextlib.suppress(BlockingIOError):
+                pushed += theirs.send(b"\x17" * 65_536)
+            return 0
+
+        channel._decipher = nothing  # type: ignore[method-assign]  # no library writes such records
+        buffer = memoryview(bytearray(256 * 1024))
+        theirs.send(b"\x17" * 65_536)
+        with pytest.raises(IngestError) as refused:
+            channel.recv_into(buffer)
+        assert refused.value.cause is Cause.FLOOD
+        assert pushed < 8 * len(buffer)
+    finally:
+        ours.close()
+        theirs.close()
+
+
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     while data := await reader.read(65_536):
         writer.write(data)

@@ -35,7 +35,7 @@ async def test_reception_is_reported_to_the_camera(monkeypatch: pytest.MonkeyPat
     async with simulated_camera(faults=[Fault.DROPS_RTP]) as camera, tapped(camera.rtsp_port) as (tap, port):
         async with receiving(f"rtsp://127.0.0.1:{port}/main") as receiver:
             await receiver.collector.until(lambda: receiver.ingest.counters.lost_packets > 3)
-            await receiver.collector.until_units(len(receiver.collector.units) + 30)
+            await receiver.collector.until_units(len(receiver.collector.units) + 15)
             lost = receiver.ingest.counters.lost_packets
         (transcript,) = tap.transcripts
     frames = [item for item in transcript.client_items() if isinstance(item, InterleavedFrame)]
