@@ -8,18 +8,23 @@ import itertools
 import socket
 import ssl
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from cameras.simulator.certificate import new_context
 from cameras.simulator.spec import Fault
+from recorder.contract.assignment import StreamAddress, StreamRole
 from recorder.contract.status import StreamCondition
+from recorder.contract.timeline import Timeline
 from recorder.ingest import channel as channel_module
 from recorder.ingest import stream as stream_module
 from recorder.ingest.causes import Cause, IngestError
 from recorder.ingest.connection import open_stream
 from tests.recorder.ingest.receiving import receiving
+from tests.recorder.node.shards import camera_assignment, running_shard, until_recorded, until_timeline
 from tests.simulated import PASSWORD, USERNAME, simulated_camera
 from vms.base.tls import is_pin, presented_pin
 
@@ -77,6 +82,27 @@ async def test_certificate_changed():
             assert receiver.collector.units == []
         async with receiving(url, tls_pins=(pin, renewed)) as receiver:
             await receiver.collector.until_condition(LIVE)
+
+
+async def test_a_changed_key_stands_in_the_ledger(tmp_path: Path):
+    """LAW-14: a recorded stream over TLS, and what is missing once the camera shows another key, by its cause."""
+    async with simulated_camera(rtsps=True) as camera, running_shard(tmp_path) as client:
+        url = camera.stream_url("main")
+        address = StreamAddress(StreamRole.MAIN, url, tls_pins=(await pin_of(url),))
+        assignment = replace(camera_assignment(url), streams=(address,))
+        await client.assign([assignment])
+        await until_recorded(client, assignment.camera_id, 1.0)
+        camera.set_fault(Fault.CERTIFICATE_CHANGED)
+        await camera.stop()
+        await camera.start()
+        timeline = await until_timeline(
+            client, assignment.camera_id, lambda found: "tls_pin_mismatch" in _details(found)
+        )
+        assert timeline.spans
+
+
+def _details(timeline: Timeline) -> set[str]:
+    return {gap.detail for gap in timeline.gaps}
 
 
 async def test_a_stranger_is_told_nothing():
