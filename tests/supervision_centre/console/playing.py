@@ -79,7 +79,7 @@ def picture(page: Page) -> dict[str, Any]:
 
 def shows(page: Page, condition: str = "shown", count: int = 1) -> None:
     """Wait until so many tiles show this condition."""
-    until(lambda: [one["condition"] for one in tiles(page)].count(condition) >= count, pause=page.wait_for_timeout)
+    until(lambda: [one["condition"] for one in tiles(page)].count(condition) >= count, 30, page.wait_for_timeout)
 
 
 def number_at(utc_s: float) -> int:

@@ -15,7 +15,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from tests.supervision_centre.console.stub_clock_film import SECONDS, TIMESCALE, clock_film, dated, still
+from tests.supervision_centre.console.stub_clock_film import (
+    HEIGHT,
+    SECONDS,
+    TIMESCALE,
+    WIDTH,
+    clock_film,
+    dated,
+    still,
+)
 from tests.supervision_centre.console.stub_media import MediaState
 
 HEAD = struct.Struct(">BBHIqq")
@@ -87,7 +95,7 @@ class Player:
         film, request = clock_film(reordered=camera == REORDERED), message["request"]
         if "init" not in told:
             told.add("init")
-            await self._say(type="config", stream=stream, generation=1, mime=film.mime, width=640, height=360)
+            await self._say(type="config", stream=stream, generation=1, mime=film.mime, width=WIDTH, height=HEIGHT)
             await self._socket.send_bytes(HEAD.pack(1, 1, stream, 1, start_ns, request << 32) + film.init)
         forward, key = message["direction"] == "forward", message["frames"] == "key"
         low_ns, high_ns = (int(message[name]) for name in (("from", "to") if forward else ("to", "from")))

@@ -18,9 +18,9 @@ import numpy as np
 TIMESCALE = 90_000
 RATE = 25
 SECONDS = 20
-WIDTH, HEIGHT = 640, 360
+WIDTH, HEIGHT = 320, 180
 BLOCKS = 10
-BLOCK_HEIGHT = 60
+BLOCK_HEIGHT = 30
 
 
 @dataclass(frozen=True, slots=True)

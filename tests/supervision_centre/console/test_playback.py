@@ -47,7 +47,7 @@ def test_a_click_on_the_time_line_asks_why_and_plays_from_there(page: Page, stub
     consult(page)
     shows(page)
     first = picture(page)
-    until(lambda: picture(page)["shown"] > first["shown"] + 0.2, pause=page.wait_for_timeout)
+    until(lambda: picture(page)["shown"] > first["shown"] + 0.2, 30, page.wait_for_timeout)
     expect(state(page)).to_have_text("Avant 1 ×")
     expect(page.locator(".head-line__receipt")).to_contain_text("inscrite au journal")
     assert abs(first["shown"] - at) < 8
@@ -72,7 +72,7 @@ def test_the_asked_picture_comes_first_and_steps_are_exact_both_ways(page: Page,
 
 
 def moved_from(page: Page, shown_s: float) -> dict[str, Any]:
-    until(lambda: picture(page)["shown"] != shown_s, pause=page.wait_for_timeout)
+    until(lambda: picture(page)["shown"] != shown_s, 30, page.wait_for_timeout)
     return picture(page)
 
 
@@ -113,7 +113,7 @@ def keeps_pace(page: Page, rate: float) -> None:
     assert true_to_itself(picture(page))
     (begun, first), (ended, last) = seen[0], seen[-1]
     shown = (last - first) / (ended - begun)
-    assert 0.55 < shown / rate < 1.5, f"{shown} instead of {rate}"
+    assert 0.4 < shown / rate < 1.5, f"{shown} instead of {rate}"
     steps = [after - before for (_, before), (_, after) in pairwise(seen) if after != before]
     assert all((step > 0) == (rate > 0) for step in steps)
 
@@ -123,11 +123,11 @@ def test_ten_seconds_back_stays_under_the_same_look_and_can_be_undone(page: Page
     begin(page, at)
     entries = stub.tell()["entries"]
     page.keyboard.press("Shift+ArrowLeft")
-    until(lambda: picture(page)["shown"] == pytest.approx(at - 10, abs=0.001), pause=page.wait_for_timeout)
+    until(lambda: picture(page)["shown"] == pytest.approx(at - 10, abs=0.001), 30, page.wait_for_timeout)
     page.keyboard.press("Alt+ArrowLeft")
-    until(lambda: picture(page)["shown"] == pytest.approx(at, abs=0.001), pause=page.wait_for_timeout)
+    until(lambda: picture(page)["shown"] == pytest.approx(at, abs=0.001), 30, page.wait_for_timeout)
     page.get_by_role("button", name="Refaire le saut").click()
-    until(lambda: picture(page)["shown"] == pytest.approx(at - 10, abs=0.001), pause=page.wait_for_timeout)
+    until(lambda: picture(page)["shown"] == pytest.approx(at - 10, abs=0.001), 30, page.wait_for_timeout)
     assert stub.tell()["entries"] == entries
 
 
@@ -136,9 +136,9 @@ def test_markers_bring_back_to_an_instant(page: Page) -> None:
     begin(page, at)
     page.keyboard.press("m")
     page.keyboard.press("Shift+ArrowRight")
-    until(lambda: picture(page)["shown"] == pytest.approx(at + 10, abs=0.001), pause=page.wait_for_timeout)
+    until(lambda: picture(page)["shown"] == pytest.approx(at + 10, abs=0.001), 30, page.wait_for_timeout)
     page.keyboard.press("b")
-    until(lambda: picture(page)["shown"] == pytest.approx(at, abs=0.001), pause=page.wait_for_timeout)
+    until(lambda: picture(page)["shown"] == pytest.approx(at, abs=0.001), 30, page.wait_for_timeout)
     page.get_by_role("list", name="Repères").get_by_role("button", name="Ôter").click()
     expect(page.get_by_role("list", name="Repères")).to_be_hidden()
 
@@ -153,14 +153,14 @@ def test_missing_images_are_explained_and_jumped_over_both_ways(page: Page, stub
     shows(page)
     page.keyboard.press("l")
     expect(page.locator(".review__jump")).to_contain_text("Images manquantes de")
-    until(lambda: picture(page)["shown"] >= gap_end, pause=page.wait_for_timeout)
+    until(lambda: picture(page)["shown"] >= gap_end, 30, page.wait_for_timeout)
     page.keyboard.press("j")
-    until(lambda: picture(page)["shown"] < gap_start, pause=page.wait_for_timeout)
+    until(lambda: picture(page)["shown"] < gap_start, 30, page.wait_for_timeout)
     page.keyboard.press("k")
     page.keyboard.press("Shift+ArrowRight")
     expect(page.locator(".review-tile__cover")).to_contain_text("Caméra sans réponse")
     page.get_by_role("button", name="Images suivantes").click()
-    until(lambda: picture(page)["shown"] >= gap_end, pause=page.wait_for_timeout)
+    until(lambda: picture(page)["shown"] >= gap_end, 30, page.wait_for_timeout)
 
 
 def test_an_instant_without_recording_says_so_and_offers_the_nearest_images(page: Page, stub: Stub) -> None:
@@ -187,15 +187,15 @@ def test_the_strip_and_the_still_under_the_hand_come_from_the_node(page: Page, s
     page.mouse.down()
     page.mouse.move(x + 40, y, steps=4)
     expect(page.locator(".timeline__still")).to_be_visible()
-    until(lambda: len(stub.tell()["stills"]) > 0, pause=page.wait_for_timeout)
+    until(lambda: len(stub.tell()["stills"]) > 0, 30, page.wait_for_timeout)
     page.mouse.up()
-    until(lambda: picture(page)["shown"] > at + 60, pause=page.wait_for_timeout)
+    until(lambda: picture(page)["shown"] > at + 60, 30, page.wait_for_timeout)
 
 
 def test_without_stills_the_playback_goes_on(page: Page) -> None:
     begin(page, recent())
     page.keyboard.press("l")
     first = picture(page)["shown"]
-    until(lambda: picture(page)["shown"] > first + 0.5, pause=page.wait_for_timeout)
+    until(lambda: picture(page)["shown"] > first + 0.5, 30, page.wait_for_timeout)
     expect(page.locator(".strip")).to_be_hidden()
     assert len(tiles(page)) == 1

@@ -81,7 +81,7 @@ def test_the_playback_comes_back_by_itself_after_a_loss_of_the_network(page: Pag
     stub.tell(gateway_down=False)
     lost = picture(page)["shown"]
     expect(page.get_by_text("La liaison avec l’enregistreur est interrompue.", exact=False)).to_be_hidden()
-    until(lambda: picture(page)["shown"] > lost + 1, pause=page.wait_for_timeout)
+    until(lambda: picture(page)["shown"] > lost + 1, 30, page.wait_for_timeout)
     assert true_to_itself(picture(page))
 
 
@@ -89,8 +89,8 @@ def test_leaving_ends_the_look(page: Page, stub: Stub) -> None:
     begin(page, recent())
     page.keyboard.press("d")
     expect(page.locator(".tile--enlarged")).to_have_attribute("data-tile", "cam_1")
-    until(lambda: any(one.startswith("view_") for one in stub.tell()["closed"]), pause=page.wait_for_timeout)
-    until(lambda: stub.tell()["players"] == 0, pause=page.wait_for_timeout)
+    until(lambda: any(one.startswith("view_") for one in stub.tell()["closed"]), 30, page.wait_for_timeout)
+    until(lambda: stub.tell()["players"] == 0, 30, page.wait_for_timeout)
 
 
 def test_the_head_goes_on_under_a_new_look_where_the_former_one_ends(page: Page, stub: Stub) -> None:
@@ -100,10 +100,10 @@ def test_the_head_goes_on_under_a_new_look_where_the_former_one_ends(page: Page,
     entries, (start_ns, _) = stub.tell()["entries"], list(stub.tell()["ranges"].values())[-1]
     begins = start_ns / 1e9
     go_to(page, begins + 2)
-    until(lambda: picture(page)["shown"] == pytest.approx(begins + 2, abs=0.001), pause=page.wait_for_timeout)
+    until(lambda: picture(page)["shown"] == pytest.approx(begins + 2, abs=0.001), 30, page.wait_for_timeout)
     for key in "jjj":
         page.keyboard.press(key)
-    until(lambda: picture(page)["shown"] < begins - 2, pause=page.wait_for_timeout)
+    until(lambda: picture(page)["shown"] < begins - 2, 30, page.wait_for_timeout)
     assert stub.tell()["entries"] == entries + 1
 
 
@@ -123,9 +123,9 @@ def test_without_webcodecs_the_browser_itself_plays_and_steps(page: Page) -> Non
     assert true_to_itself(picture(page))
     page.keyboard.press("l")
     expect(state(page)).to_have_text("Avant 1 ×")
-    until(lambda: picture(page)["shown"] > at + 1, pause=page.wait_for_timeout)
+    until(lambda: picture(page)["shown"] > at + 1, 30, page.wait_for_timeout)
     page.keyboard.press("j")
-    until(lambda: picture(page)["shown"] < at, pause=page.wait_for_timeout)
+    until(lambda: picture(page)["shown"] < at, 30, page.wait_for_timeout)
 
 
 def test_a_format_that_the_browser_cannot_read_is_said_in_a_sentence(page: Page) -> None:

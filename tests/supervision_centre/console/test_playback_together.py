@@ -51,7 +51,7 @@ def test_four_cameras_show_the_same_instant_within_one_picture(page: Page, stub:
     expect(page.locator(".head-line__receipt")).to_contain_text("Consultations inscrites au journal")
     for key, rate in (("l", 1), ("l", 2), ("j", -1)):
         page.keyboard.press(key)
-        until(lambda: all(one["condition"] == "shown" for one in tiles(page)), pause=page.wait_for_timeout)
+        until(lambda: all(one["condition"] == "shown" for one in tiles(page)), 30, page.wait_for_timeout)
         page.wait_for_timeout(300)
         seen = page.evaluate(_WATCH)
         spread = max(max(instants) - min(instants) for instants in seen)
@@ -63,7 +63,7 @@ def test_four_cameras_show_the_same_instant_within_one_picture(page: Page, stub:
         assert max((number - numbers[0] + 250) % (25 * LOOP_S) - 250 for number in numbers) <= 1
     page.keyboard.press("k")
     page.keyboard.press("ArrowLeft")
-    until(lambda: len({one["burnt"] for one in tiles(page)}) == 1, pause=page.wait_for_timeout)
+    until(lambda: len({one["burnt"] for one in tiles(page)}) == 1, 30, page.wait_for_timeout)
 
 
 def test_a_gap_of_one_camera_says_why_and_stops_no_other(page: Page, stub: Stub) -> None:
@@ -74,9 +74,9 @@ def test_a_gap_of_one_camera_says_why_and_stops_no_other(page: Page, stub: Stub)
     cover = page.locator('[data-review="cam_3"] .review-tile__cover')
     expect(cover).to_contain_text("Images manquantes : disque")
     first = tiles(page)[0]["shown"]
-    until(lambda: tiles(page)[0]["shown"] > first + 0.5, pause=page.wait_for_timeout)
+    until(lambda: tiles(page)[0]["shown"] > first + 0.5, 30, page.wait_for_timeout)
     assert tiles(page)[1]["condition"] == "gap"
-    until(lambda: tiles(page)[1]["condition"] == "shown", pause=page.wait_for_timeout)
+    until(lambda: tiles(page)[1]["condition"] == "shown", 30, page.wait_for_timeout)
     one, other = tiles(page)
     assert abs(one["shown"] - other["shown"]) <= FRAME_S + 0.001
     assert other["shown"] >= at + 5
@@ -90,7 +90,7 @@ def test_a_damaged_stretch_says_so_and_is_passed_over(page: Page, stub: Stub) ->
     page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("Shift+ArrowLeft")
     page.keyboard.press("l")
-    until(lambda: tiles(page)[0]["shown"] >= at + 4, pause=page.wait_for_timeout)
+    until(lambda: tiles(page)[0]["shown"] >= at + 4, 30, page.wait_for_timeout)
     expect(page.locator(".review__jump")).to_be_visible()
 
 
@@ -101,9 +101,9 @@ def test_a_slow_camera_is_waited_for_a_moment_and_then_catches_up(page: Page, st
     page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("l")
     first = tiles(page)[0]["shown"]
-    until(lambda: tiles(page)[0]["shown"] > first + 0.3, pause=page.wait_for_timeout)
+    until(lambda: tiles(page)[0]["shown"] > first + 0.3, 30, page.wait_for_timeout)
     stub.tell(slow_s={})
-    until(lambda: all(one["condition"] == "shown" for one in tiles(page)), pause=page.wait_for_timeout)
+    until(lambda: all(one["condition"] == "shown" for one in tiles(page)), 30, page.wait_for_timeout)
     one, other = tiles(page)
     assert abs(one["shown"] - other["shown"]) <= FRAME_S + 0.001
 
@@ -120,4 +120,4 @@ def test_cameras_come_and_go_while_the_others_play(page: Page, stub: Stub) -> No
     page.locator('[data-review="cam_2"]').get_by_role("button", name="Retirer").click()
     shows(page, count=3)
     assert len(tiles(page)) == 3
-    until(lambda: len(stub.tell()["closed"]) == closed + 1, pause=page.wait_for_timeout)
+    until(lambda: len(stub.tell()["closed"]) == closed + 1, 30, page.wait_for_timeout)

@@ -141,11 +141,10 @@ export class Review {
       }
       if (!(await this.#askReason(ms))) return false;
       const leaves = this.active ? this.head.ms : null;
-      const missing = ids.filter((id) => !holds(this.#looks.of(id), ms));
-      await this.#openLooks(missing, ms);
+      this.#deck.seek(ms);
+      await this.#openLooks(ids.filter((id) => !holds(this.#looks.of(id), ms)), ms);
       if (!this.active || this.#stopped) return false;
       if (remember && leaves !== null) this.trail.leave(leaves);
-      this.#deck.seek(ms);
       if (play === true) this.head.play(this.head.direction);
       else if (play === false) this.head.hold();
       this.#on.looked();

@@ -57,7 +57,7 @@ export class PlaybackTile {
         on: { pointerdown: on.activate, focus: on.activate } },
       h(
         "header",
-        { class: "review-tile__caption" },
+        { class: "review-tile__caption", title: [camera.name, camera.commune_name, camera.authority].filter(Boolean).join(" · ") },
         this.#number,
         h("span", { class: "review-tile__name", text: camera.name }),
         h("span", { class: "review-tile__commune", text: camera.commune_name }),

@@ -1,6 +1,6 @@
 /** The picture of one camera on a canvas, decoded by WebCodecs: every instant, every speed, both ways. */
 
-import { FrameDecoder } from "./frame_decoder.js";
+import { FrameDecoder, paced } from "./frame_decoder.js";
 import { FASTEST_WHOLE } from "./reel.js";
 
 /** A screen; `VideoScreen` is the other one. */
@@ -8,6 +8,7 @@ export class CanvasScreen {
   #decoder = new FrameDecoder();
   #pen;
   #shown = null;
+  #next = null;
 
   constructor() {
     const canvas = document.createElement("canvas");
@@ -28,29 +29,34 @@ export class CanvasScreen {
   }
 
   /**
-   * Show the picture of an instant.
+   * Work towards the picture of an instant.
    * @param {import("./shelf.js").Shelf} shelf
-   * @param {{group: any, frame: any}} wanted what the shelf has at that instant
+   * @param {{group: any, frame: any}} found what the shelf has at that instant
    * @param {number} _ms
    * @param {number} rate 0 when the picture is held
-   * @returns {boolean} whether it is the one that is on the screen now
+   * @returns {boolean} whether `draw` can show it now
    */
-  show(shelf, wanted, _ms, rate) {
-    const ratio = window.devicePixelRatio || 1;
-    this.#decoder.setSize(this.element.clientWidth * ratio, this.element.clientHeight * ratio);
+  prepare(shelf, found, _ms, rate) {
+    const wanted = paced(found, rate);
     this.#decoder.want(shelf, wanted, rate, Math.abs(rate) > FASTEST_WHOLE);
-    if (wanted.frame.pts === this.#shown) return true;
-    const picture = this.#decoder.picture(wanted);
-    if (!picture) return false;
+    this.#next = wanted.frame.pts === this.#shown ? null : { wanted, picture: this.#decoder.picture(wanted) };
+    return this.#next === null || this.#next.picture !== null;
+  }
+
+  /** Show what was prepared. */
+  draw() {
+    if (!this.#next?.picture) return;
+    const { wanted, picture } = this.#next;
+    this.#next = null;
     this.#draw(picture, wanted.group.init);
     this.#shown = wanted.frame.pts;
-    return true;
   }
 
   /** Leave no picture. */
   clear() {
     this.#decoder.clear();
     this.#shown = null;
+    this.#next = null;
     this.element.width = 16;
     this.element.height = 9;
   }

@@ -1,7 +1,8 @@
 /**
  * Up to four cameras in step: one head, and for each camera a reel and a screen that follow it.
  *
- * Rules: 1. All show the picture of the same instant; each picture is the last one taken at or before it. 2. The head waits
+ * Rules: 1. All show the picture of the same instant; each picture is the last one taken at or before it, and one that is
+ * ready waits `TOGETHER_MS` for those that are nearly. 2. The head waits
  * for a camera that is not ready, for `PATIENCE_MS` at most; then it goes on without it until it is. 3. A camera in a gap
  * is not waited for; when all of them are, the head jumps to where one of them is recorded again. 4. The head does not
  * leave what may be looked at: the owner is told that it reached the edge.
@@ -17,6 +18,7 @@ import { VideoScreen } from "./video_screen.js";
 export const MOST_CAMERAS = 4;
 
 const PATIENCE_MS = 1_500;
+const TOGETHER_MS = 300;
 const EDGE_MS = 100;
 const WRITTEN_MS = 2_000;
 const WITH_PICTURE = new Set(["shown", "loading"]);
@@ -153,15 +155,17 @@ export class Deck {
     this.#head.advance(atMs, waits);
     this.#keepInside(seats);
     for (const seat of seats) {
-      this.#show(seat);
+      this.#prepare(seat);
       if (seat.condition !== "loading") seat.waitsSince = 0;
       else if (seat.waitsSince === 0) seat.waitsSince = atMs;
     }
+    const soon = this.#head.rate !== 0 && seats.some((seat) => seat.waitsSince > 0 && atMs - seat.waitsSince < TOGETHER_MS);
+    if (!soon) for (const seat of seats) if (seat.condition === "shown") seat.screen.draw();
     this.#skipEmpty(seats);
     this.#on.moved();
   }
 
-  #show(seat) {
+  #prepare(seat) {
     const { ms, rate } = this.#head;
     const { reel, screen } = seat;
     reel.want(ms, rate);
@@ -169,7 +173,7 @@ export class Deck {
     const found = shelf.frameAt(ms);
     if (!seat.supported) this.#say(seat, "unsupported", {});
     else if (found?.group.bad) this.#say(seat, "damaged", { startMs: found.group.startMs, endMs: found.group.endMs });
-    else if (found) this.#say(seat, screen.show(shelf, found, ms, rate) ? "shown" : "loading", {});
+    else if (found) this.#say(seat, screen.prepare(shelf, found, ms, rate) ? "shown" : "loading", {});
     else if (shelf.knownEnd(ms) !== null) {
       const gap = shelf.gapAt(ms);
       this.#say(seat, gap ? "gap" : "nothing", gap ?? {});

@@ -3,7 +3,8 @@
  *
  * It works in jobs, one group of pictures each, from its key frame:
  * - forward: pictures from one on, no more than `LEAD` before the head, as the decoder gives them;
- * - backward: the last pictures up to one, copied, since a decoder has few pictures of its own to lend;
+ * - backward: the last pictures up to one, copied, since a decoder has few pictures of its own to lend, and when it runs
+ *   fast no more of them than an eye can follow (`paced`);
  * - key: the key frame alone.
  * A job that the head has left is dropped. A group that the decoder refuses is marked as bad and left out.
  */
@@ -11,14 +12,35 @@
 const LEAD = 12;
 const FED_AT_ONCE = 16;
 const STEPS_KEPT = 8;
-const COPIES_BYTES = 96 * 1024 * 1024;
+const COPIES_BYTES = 64 * 1024 * 1024;
+const BYTES_PER_PIXEL = 1.5;
 const COPIES_LEAST = 12;
 const COPIES_MOST = 120;
 const KEYS_AHEAD = 5;
+const EYE_RATE = 25;
 const FAR_MS = 15_000;
 
 /** The microseconds that a decoder gives back with a picture. */
 const stamp = ({ shown }, { timescale }) => Math.round((shown * 1e6) / timescale);
+
+/**
+ * The picture that stands for another one when the head runs backwards: of a fast run only so many are shown a second.
+ * @param {{group: any, frame: any}} found
+ * @param {number} rate
+ * @returns {{group: any, frame: any}}
+ */
+export function paced(found, rate) {
+  const stride = strideOf(found.group, rate);
+  if (stride === 1) return found;
+  const at = found.group.frames.indexOf(found.frame);
+  return { group: found.group, frame: found.group.frames[at - (at % stride)] };
+}
+
+/** One of how many pictures of a group is shown at a speed. */
+function strideOf({ frames }, rate) {
+  const lastsS = (frames.at(-1).endMs - frames[0].pts) / 1000;
+  return rate < 0 ? Math.max(1, Math.floor((-rate * frames.length) / lastsS / EYE_RATE)) : 1;
+}
 
 /** One decoder. */
 export class FrameDecoder {
@@ -26,8 +48,6 @@ export class FrameDecoder {
   #init = null;
   #job = null;
   #pictures = new Map();
-  #largest = { width: Infinity, height: Infinity };
-  #epoch = 0;
 
   /** Whether this browser has WebCodecs. @returns {boolean} */
   static get available() {
@@ -43,11 +63,6 @@ export class FrameDecoder {
     if (!FrameDecoder.available) return false;
     const { supported } = await VideoDecoder.isConfigSupported({ codec, description }).catch(() => ({ supported: false }));
     return supported;
-  }
-
-  /** Copies need not be larger than they are shown. @param {number} width @param {number} height pixels */
-  setSize(width, height) {
-    this.#largest = { width: Math.max(1, width), height: Math.max(1, height) };
   }
 
   /**
@@ -99,6 +114,7 @@ export class FrameDecoder {
     for (let count = 0; count < enough; count += 1) {
       at = next(at);
       if (!at) return null;
+      at = paced(at, rate);
       if (!this.#pictures.has(at.frame.pts) && !at.group.bad) return rate > 0 ? forwardJob(at) : this.#backwardJob(at, rate);
     }
     return null;
@@ -125,17 +141,15 @@ export class FrameDecoder {
     const at = group.frames.indexOf(frame);
     const upTo = group.frames[Math.min(at + (rate < 0 ? 0 : STEPS_KEPT), group.frames.length - 1)];
     const lastSample = Math.max(...group.frames.slice(0, group.frames.indexOf(upTo) + 1).map((one) => one.sample));
-    return job("backward", group, -Infinity, upTo.pts, lastSample, this.#copies());
+    const task = job("backward", group, -Infinity, upTo.pts, lastSample, this.#copies());
+    const stride = strideOf(group, rate);
+    if (stride > 1) task.left = new Set(group.frames.filter((_, index) => index % stride > 0));
+    return task;
   }
 
   #copies() {
-    const { width, height } = this.#copySize(this.#init?.width ?? 1920, this.#init?.height ?? 1080);
-    return Math.min(COPIES_MOST, Math.max(COPIES_LEAST, Math.floor(COPIES_BYTES / (width * height * 4))));
-  }
-
-  #copySize(width, height) {
-    const share = Math.min(1, Math.max(this.#largest.width / width, this.#largest.height / height));
-    return { width: Math.max(2, Math.round(width * share)), height: Math.max(2, Math.round(height * share)) };
+    const { width = 1920, height = 1080 } = this.#init ?? {};
+    return Math.min(COPIES_MOST, Math.max(COPIES_LEAST, Math.floor(COPIES_BYTES / (width * height * BYTES_PER_PIXEL))));
   }
 
   #begin(next) {
@@ -204,7 +218,7 @@ export class FrameDecoder {
     task.outputs += 1;
     const frame = task.byStamp.get(image.timestamp);
     if (frame) task.lastPts = Math.max(task.lastPts, frame.pts);
-    if (!frame || frame.pts < task.keepFrom || frame.pts > task.keepTo || this.#pictures.has(frame.pts)) {
+    if (!frame || frame.pts < task.keepFrom || frame.pts > task.keepTo || task.left?.has(frame) || this.#pictures.has(frame.pts)) {
       image.close();
       return;
     }
@@ -219,8 +233,7 @@ export class FrameDecoder {
     this.#pictures.set(frame.pts, picture);
     task.kept.push(picture);
     while (task.kept.length > task.keepCount) this.#forget(task.kept.shift());
-    const { width, height } = this.#copySize(image.displayWidth, image.displayHeight);
-    createImageBitmap(image, { resizeWidth: width, resizeHeight: height }).then(
+    copyOf(image).then(
       (copy) => {
         if (this.#pictures.get(frame.pts) === picture) picture.image = copy;
         else copy.close();
@@ -260,13 +273,23 @@ export class FrameDecoder {
   }
 }
 
+/** A picture of our own: as it was decoded where its format is known, which is far cheaper than as a bitmap. */
+async function copyOf(image) {
+  const { format, visibleRect, timestamp, displayWidth, displayHeight, colorSpace } = image;
+  if (!format) return createImageBitmap(image);
+  const data = new ArrayBuffer(image.allocationSize());
+  const layout = await image.copyTo(data);
+  const { width: codedWidth, height: codedHeight } = visibleRect;
+  return new VideoFrame(data, { format, codedWidth, codedHeight, displayWidth, displayHeight, timestamp, colorSpace, layout, transfer: [data] });
+}
+
 const keyOf = (found) => found && { group: found.group, frame: found.group.frames[0] };
 
 function job(kind, group, keepFrom, keepTo, lastSample, keepCount) {
   const byStamp = new Map(group.frames.map((frame) => [stamp(group.samples[frame.sample], group.init), frame]));
   const skipped = group.frames.findIndex((frame) => frame.pts >= keepFrom);
   return { kind, group, keepFrom, keepTo, lastSample, keepCount, byStamp, skipped, next: 0, outputs: 0, lastPts: -Infinity,
-    headMs: -Infinity, kept: [], flushing: false };
+    headMs: -Infinity, kept: [], left: null, flushing: false };
 }
 
 const forwardJob = ({ group, frame }) => job("forward", group, frame.pts, Infinity, group.samples.length - 1, Infinity);

@@ -3,7 +3,7 @@
  * told how much time went by.
  */
 
-const LONGEST_TICK_MS = 250;
+const LONGEST_TICK_MS = 100;
 
 /** The speeds that can be chosen, either way. */
 export const SPEEDS = [0.25, 0.5, 1, 2, 4, 8, 16];

@@ -48,14 +48,14 @@ export class VideoScreen {
   }
 
   /**
-   * Show the picture of an instant.
+   * Work towards the picture of an instant; the browser shows it by itself.
    * @param {import("./shelf.js").Shelf} shelf
    * @param {{group: any, frame: any}} wanted what the shelf has at that instant
    * @param {number} ms
    * @param {number} rate 0 when the picture is held
    * @returns {boolean} whether it is on the screen now
    */
-  show(shelf, wanted, ms, rate) {
+  prepare(shelf, wanted, ms, rate) {
     const keys = Math.abs(rate) > FASTEST_WHOLE;
     if (!this.#source) this.#build(wanted.group);
     if (keys !== this.#keys) this.#forget();
@@ -64,6 +64,9 @@ export class VideoScreen {
     this.#append(shelf, wanted, rate);
     return rate > 0 && !keys ? this.#follow(ms, rate) : this.#seek(wanted);
   }
+
+  /** Nothing is left to do. */
+  draw() {}
 
   /** Leave no picture. */
   clear() {
