@@ -70,6 +70,9 @@ def utc_clock(utc_ns: int) -> str:
 
 
 def bytes_text(size: int) -> str:
-    """`1,24 Go`, `48,0 Mo`."""
-    value, unit, digits = (size / 1e9, "Go", 2) if size >= 1e9 else (size / 1e6, "Mo", 1)
+    """`8,00 To`, `1,24 Go`, `48,0 Mo`."""
+    if size >= 1e12:
+        value, unit, digits = size / 1e12, "To", 2
+    else:
+        value, unit, digits = (size / 1e9, "Go", 2) if size >= 1e9 else (size / 1e6, "Mo", 1)
     return f"{value:.{digits}f}\u00a0{unit}".replace(".", ",")

@@ -26,7 +26,9 @@ STATES: dict[HoldState, str] = {
 _CAUSES = {
     "node.unavailable": "l'enregistreur ne répond pas",
     "node.timeout": "l'enregistreur ne répond pas à temps",
-    "shard.unavailable": "l'enregistreur ne répond pas",
+    "recorder.unavailable": "l'enregistreur ne répond pas",
+    "hold.disk_away": "un disque de l'enregistreur ne répond pas",
+    "hold.differs": "l'enregistreur en a une autre version",
     "camera.unknown": "l'enregistreur ne connaît pas cette caméra",
     upkeep.LOST: "l'enregistreur l'avait perdue",
     upkeep.DIFFERENT: "l'enregistreur en avait une autre version",

@@ -3,8 +3,9 @@
 1. A hold or a release that the node has not confirmed is told again until it has; telling twice does no harm. 2. A hold
 that has come to its end is closed here with its entry; the node lets go of it by itself. 3. From time to time the node
 is asked for what it holds: a hold that it lost is an alarm and is placed again, a released one that it still has is
-released again, one that nobody here knows of is shown, and never released by a machine. Several processes may do this:
-each change has one winner.
+released again, one that nobody here knows of is shown, and never released by a machine. 4. Each hour every hold is
+placed again, in silence: a disk or a shard that joined the node since learns of it. Several processes may do this: each
+change has one winner.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ log = structlog.get_logger(__name__)
 
 TURN_S = 5.0
 COMPARE_EVERY_NS = 60 * NS_PER_SECOND
+AGAIN_EVERY_NS = 3_600 * NS_PER_SECOND
 NODE_DEADLINE_S = 5.0
 LOST = "hold.missing_at_node"
 DIFFERENT = "hold.different_at_node"
@@ -39,6 +41,7 @@ class HoldUpkeep:
         self._services = services
         self._deliverer = deliverer
         self._compared_at_ns: int | None = None
+        self._placed_again_at_ns = services.clock.utc_ns()
         self.strangers: Mapping[str, HeldRange] = {}
 
     async def run(self) -> None:
@@ -64,6 +67,25 @@ class HoldUpkeep:
         if self._compared_at_ns is None or now_ns - self._compared_at_ns >= COMPARE_EVERY_NS:
             self._compared_at_ns = now_ns
             await self.compare()
+        if now_ns - self._placed_again_at_ns >= AGAIN_EVERY_NS:
+            self._placed_again_at_ns = now_ns
+            await self.place_again()
+
+    async def place_again(self) -> None:
+        """Place every confirmed hold once more; what the node holds is as it was, or more."""
+        async with self._services.database.reading() as reading:
+            confirmed = [row for row in await rows.standing(reading) if row.node_told]
+        now_ns = self._services.clock.utc_ns()
+        for row in confirmed:
+            if row.expires_at_ns <= now_ns:
+                continue
+            try:
+                async with asyncio.timeout(NODE_DEADLINE_S):
+                    held = await self._services.node.place_hold(rows.hold_of(row))
+            except (VmsError, TimeoutError) as refused:
+                log.warning("node did not take a hold again", hold_id=row.hold_id, error=repr(refused))
+                return
+            await self._refresh(row, held, now_ns)
 
     async def tell(self, row: HoldRow) -> HeldRange | None:
         """Tell the node the present state of a hold; what it holds, or None when it let go or did not answer."""

@@ -132,6 +132,17 @@ async def test_what_grows_is_shown_and_a_node_that_does_not_answer_loses_nothing
     assert await centre.entries(EventKind.HOLD_LOST) == []
 
 
+async def test_a_shard_that_joined_later_learns_of_every_hold_within_the_hour(centre: TestCentre) -> None:
+    """LAW-10: holds are placed again in silence, and no entry is made of it."""
+    first, _ = await two_supervisors(centre)
+    placed = await place(centre, first)
+    centre.node.held.clear()
+    await upkeep_of(centre).place_again()
+    assert list(centre.node.held) == [placed["id"]]
+    assert len(await centre.some(EventKind.HOLD_CONFIRMED, 1)) == 1
+    assert await centre.entries(EventKind.HOLD_LOST) == []
+
+
 async def test_a_released_hold_that_the_node_still_has_is_released_again(centre: TestCentre) -> None:
     first, second = await two_supervisors(centre)
     placed = await place(centre, first)

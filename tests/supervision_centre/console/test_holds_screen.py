@@ -216,3 +216,27 @@ def test_a_disk_that_will_not_do_is_told_above_every_screen(open_as: OpenAs, rea
     page.get_by_role("button", name="Réessayer").click()
     expect(page.locator('[data-disk="disque-2"]')).to_contain_text("Suffisant")
     expect(banner).to_have_count(0)
+
+
+_FROM_PLAYBACK = """async (markersMs) => {
+  const { holdButton } = await import("/js/playback/hold.js");
+  const headMs = Date.parse("2026-01-23T08:10:00Z");
+  const button = holdButton(() => ({ camera: "cam-7", headMs, markersMs }));
+  button?.click();
+  return [button !== null, window.location.hash];
+}"""
+
+
+def test_the_playback_leads_to_the_form_with_what_is_looked_at(open_as: OpenAs, real: Stub) -> None:
+    """LAW-10, LAW-21: for those who may hold, and for nobody else."""
+    page = open_as("superviseur")
+    expect(page.get_by_role("button", name="Conserver des images…")).to_be_visible()
+    around = page.evaluate(_FROM_PLAYBACK, [])
+    assert around == [
+        True, "#/conservations?camera=cam-7&from=2026-01-23T08%3A05%3A00.000Z&to=2026-01-23T08%3A15%3A00.000Z",
+    ]  # fmt: skip
+    between = page.evaluate(_FROM_PLAYBACK, [1_769_155_200_000, 1_769_155_260_000])
+    assert between[1].endswith("from=2026-01-23T08%3A00%3A00.000Z&to=2026-01-23T08%3A01%3A00.000Z")
+    page.keyboard.press("Escape")
+    operator = open_as("operateur")
+    assert operator.evaluate(_FROM_PLAYBACK, [])[0] is False

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from recorder.node.local import LocalNode
 from recorder.store.fsck import Finding, examine
-from vms.app.cli import recorder_proof
+from vms.app.cli import recorder_proof, retention
 from vms.app.cli.place import ConfigOption, DataOption, JsonOption, installation
 from vms.base.clock import SystemClock, utc_text
 from vms.base.log import configure_logging
@@ -25,13 +25,14 @@ from vms.base.log import configure_logging
 app = typer.Typer(no_args_is_help=True)
 app.command()(recorder_proof.verify)
 app.command()(recorder_proof.times)
+app.command()(retention.capacity)
+app.command()(retention.certificate)
 
 _KINDS = {
     "missing_file": "fichier absent",
     "wrong_size": "taille différente de celle de l'index",
     "wrong_digest": "contenu modifié depuis l'enregistrement",
     "unknown_file": "fichier inconnu de l'index",
-    "broken_chain": "chaîne interrompue : un segment manque avant celui-ci",
     "unreadable": "fichier illisible",
     "missing_held": "des images placées sous conservation manquent",
 }

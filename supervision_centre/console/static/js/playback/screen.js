@@ -11,6 +11,7 @@ import { clearNotice, passingNotice, showNotice } from "../ui/notices.js";
 import { CameraList } from "../wall/camera_list.js";
 import { Controls, headText } from "./controls.js";
 import { HeadLine } from "./head_line.js";
+import { holdButton } from "./hold.js";
 import { askInstant } from "./instant.js";
 import { playbackKeys } from "./keys.js";
 import { Markers } from "./markers.js";
@@ -88,7 +89,8 @@ class Playback {
         this.#stage.element,
         this.#controls.element,
         h("div", { class: "playback__line" }, this.#view.element, this.#stills.element),
-        h("div", { class: "playback__foot" }, this.#controls.zoom, this.#view.legend, this.#gaps, this.#markers.element),
+        h("div", { class: "playback__foot" }, this.#controls.zoom, this.#view.legend, this.#gaps, this.#markers.element,
+          holdButton(() => ({ camera: this.#review.active ? this.#stage.active : null, headMs: this.#review.head.ms, markersMs: this.#markers.list }))),
       )),
     );
     document.addEventListener("keydown", this.#keys);
