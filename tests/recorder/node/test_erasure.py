@@ -81,13 +81,15 @@ async def test_an_hour_is_told_once_it_is_wholly_gone_with_the_digest_of_its_col
     clock = at_the_hour()
     async with bench(tmp_path, clock) as one:
         start_ns = clock.utc_ns()
-        await record_seconds(one.store, CAMERA, 12, segment_seconds=2, start_ns=start_ns)
+        for minute in (0, 40):
+            later_ns = start_ns + minute * 60 * NS_PER_SECOND
+            await record_seconds(one.store, CAMERA, 6, segment_seconds=2, start_ns=later_ns, run=minute)
         recorded = await one.segments()
-        clock.step_utc(DAY_S + 5)
+        clock.step_utc(DAY_S + 60)
         await one.erase()
-        assert 0 < len(await one.segments()) < len(recorded)
+        assert len(await one.segments()) == len(recorded) / 2
         assert await one.told() == []
-        clock.step_utc(60)
+        clock.step_utc(HOUR_S)
         await one.erase()
         (event,) = await one.told()
         assert await one.told() == []
