@@ -19,6 +19,7 @@ from recorder.playback.catalogue import CataloguePool, FoundSegment
 from recorder.playback.group import Group, read_group
 from recorder.playback.segment_file import DamagedSegmentError, IndexCache, SegmentFile
 from recorder.playback.ticks import ticks_90k
+from recorder.playback.walk import SNAP_NS
 from recorder.store.queries import JOIN_TOLERANCE_NS
 from vms.base.clock import NS_PER_SECOND
 from vms.media.access_unit import ParameterSets
@@ -54,6 +55,7 @@ class KeyPictures:
 
         Raises VmsError `playback.index_unreadable`.
         """
+        instant_ns += SNAP_NS  # instants come from time lines that are rounded to the millisecond
         with self._pool.lent() as catalogue:
             candidates = catalogue.at_or_before(camera_id, instant_ns, _CANDIDATES)
         for found in candidates:

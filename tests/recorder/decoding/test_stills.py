@@ -103,6 +103,14 @@ async def test_a_strip_gives_each_key_frame_once_and_leaves_gaps_out(
     assert {size_of(base64.b64decode(one["jpeg"]))[0] for one in found} == {160}
 
 
+async def test_the_rounded_start_of_a_recording_has_a_still(
+    node: RunningGateway, archive: Archive, browser: httpx.AsyncClient, stills: DecodingProcess
+):
+    await asyncio.to_thread(archive.record, START_NS + 700_000, 40)
+    answer = await browser.get(f"/still?at={START_NS}", headers=bearer(node))
+    assert answer.status_code == 200
+
+
 @pytest.mark.parametrize(
     ("path", "changes", "status", "code"),
     [
