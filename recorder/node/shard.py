@@ -55,6 +55,8 @@ __all__ = ["EventSink", "NoEvents", "ShardSettings", "run_shard"]
 MAX_SOCKET_PATH_BYTES = 107
 OPEN_FILES_WANTED = 8_192
 COLLECTION_THRESHOLD = 200_000
+ORPHAN_LOOKS = 10
+ORPHAN_LOOK_S = 0.02
 
 
 async def run_shard(
@@ -101,13 +103,24 @@ async def _run(
         on_ready()
         await stop.wait()
     finally:
-        cause, detail = GapCause.MAINTENANCE, ledger.STOPPED
-        if not stop.is_set() or orphaned():
-            cause, detail = GapCause.RECORDER, ledger.ORPHANED if stop.is_set() else ledger.KILLED
         await server.stop()
+        cause, detail = GapCause.MAINTENANCE, ledger.STOPPED
+        if not stop.is_set():
+            cause, detail = GapCause.RECORDER, ledger.KILLED
+        elif await _comes_true(orphaned):
+            cause, detail = GapCause.RECORDER, ledger.ORPHANED
         await shard.stop(cause, detail)
         await disks.close(orderly=cause is GapCause.MAINTENANCE)
         log.info("shard stopped", shard=settings.shard_name)
+
+
+async def _comes_true(orphaned: Callable[[], bool]) -> bool:
+    """Ask for a moment: a process with threads dies one thread after the other, and its children know at the first."""
+    for _ in range(ORPHAN_LOOKS):
+        if orphaned():
+            return True
+        await asyncio.sleep(ORPHAN_LOOK_S)
+    return False
 
 
 class Shard:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import os
 import sqlite3
 import threading
 from enum import StrEnum
+from pathlib import Path
 
 import structlog
 
@@ -32,6 +34,18 @@ log = structlog.get_logger(__name__)
 
 PREDECESSOR_S = 1.0
 _OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT}
+
+
+def _is_out_of_space(refused: Exception, folder: Path) -> bool:
+    """Whether that is why a disk refused. SQLite calls it an I/O error where it maps a file that cannot grow."""
+    if isinstance(refused, OSError):
+        return refused.errno in _OUT_OF_SPACE
+    if getattr(refused, "sqlite_errorname", "") == "SQLITE_FULL":
+        return True
+    try:
+        return os.statvfs(folder).f_bavail == 0
+    except OSError:
+        return False
 
 
 class CloseCause(StrEnum):
@@ -164,11 +178,7 @@ class SegmentJob:
         self.store.index.forget_open(self.growing.segment_id)
 
     def _failed(self, refused: Exception) -> None:
-        full = (
-            refused.errno in _OUT_OF_SPACE
-            if isinstance(refused, OSError)
-            else getattr(refused, "sqlite_errorname", "") == "SQLITE_FULL"
-        )
+        full = _is_out_of_space(refused, self.store.settings.folder)
         self.growing.failure = CloseCause.DISK_FULL if full else CloseCause.DISK_ERROR
         log.error("the disk refuses", segment_id=self.growing.segment_id, error=repr(refused))
 

@@ -1,19 +1,20 @@
-"""Judging a store from outside: S1 and S2 of `closing`, S3 of `holds`, and the chain of digests. Changes nothing.
+"""Judging a store from outside: S1 and S2 of `closing`, S3 of `holds`. Changes nothing.
 
 Findings
 - `missing_file`     a row whose file is not there (S1)
 - `wrong_size`       a file of another size than its row says (S1)
 - `wrong_digest`     a file whose content is not what was recorded (S1, LAW-40)
 - `unknown_file`     a file under `media/` without row, garbage row or note (S2)
-- `broken_chain`     a segment that names the digest of none before it: one is missing
 - `missing_held`     less of a hold's range is recorded than when it was placed (S3, LAW-10)
 - `unreadable`       a file that is no segment, or has no whole fragment
+
+Whether a segment is missing with its row is told by the chain of digests, which goes from disk to disk: see `verify`.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,6 @@ from recorder.store.salvage import describe, digest_of
 from recorder.store.schema import INDEX_NAME, connect_to_read
 from recorder.store.segment import MEDIA_FOLDER, StoredSegment, media_file
 from vms.base.errors import ErrorKind, VmsError
-from vms.media.fmp4 import NO_DIGEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,6 @@ def examine(
     for done, segment in enumerate(segments, 1):
         findings += _examine_segment(folder, segment, content=content)
         progress(done, len(segments))
-    findings += _examine_chain(segments, holds)
     for path in sorted((folder / MEDIA_FOLDER).rglob("*.mp4")):
         name = path.relative_to(folder).as_posix()
         if name not in counted and name not in noted:
@@ -112,28 +111,3 @@ def _examine_holds(index: sqlite3.Connection, holds: list[Hold]) -> Iterator[Fin
         missing_ns = promises[hold.hold_id] - recorded_ns(index, hold.camera_id, hold.start_ns, hold.end_ns)
         if missing_ns > 0:
             yield Finding("missing_held", "", f"{missing_ns / 1e9:.3f} s of {hold.hold_id}, {hold.camera_id}")
-
-
-def _examine_chain(segments: list[StoredSegment], holds: Sequence[Hold]) -> Iterator[Finding]:
-    """Each segment names the digest of one before it, but for the oldest, whose predecessor is erased.
-
-    Two may name the same one: what a refusing disk left open is closed at the next start, beside its successor. What
-    comes after held images may name one that is erased, as those outlive their neighbours.
-    """
-    known: dict[str, set[bytes]] = {}
-    after_held: set[str] = set()
-    for segment in sorted(segments, key=lambda one: one.start_ns):
-        digests = known.setdefault(segment.camera_id, {segment.previous_digest, NO_DIGEST})
-        if segment.previous_digest not in digests and segment.camera_id not in after_held:
-            yield Finding("broken_chain", segment.file)
-        digests.add(segment.chained_digest)
-        after_held.discard(segment.camera_id)
-        if segment.chain_digest is not None or _is_held(segment, holds):
-            after_held.add(segment.camera_id)
-
-
-def _is_held(segment: StoredSegment, holds: Sequence[Hold]) -> bool:
-    return any(
-        hold.camera_id == segment.camera_id and hold.start_ns < segment.end_ns and segment.start_ns < hold.end_ns
-        for hold in holds
-    )

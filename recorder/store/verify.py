@@ -14,10 +14,10 @@ Findings, each with camera, segment and instant (LAW-40)
 - `seal_broken`       the segments of an hour are not those that the log has sealed
 - `missing_sealed`    fewer segments in an hour than the log has sealed, and not erased
 
-What is lawful is noted, not found: `erased` (the chain goes on behind images that retention or the log accounts for),
-`chain_start` (a camera's first segment, or the first one after an index or a disk was lost), `disk_away`, `unsealed`
-(segments that no entry of the log covers yet), `closed_late` (a segment that a refusing disk kept open), `index_old` (a
-store that must be started once by this version).
+What is lawful is noted, not found: `erased` (the chain goes on behind images that retention or the log accounts for,
+or, without the log, behind images that a hold kept), `chain_start` (a camera's first segment, or the first one after an
+index or a disk was lost), `disk_away`, `unsealed` (segments that no entry of the log covers yet), `closed_late` (a
+segment that a refusing disk kept open), `index_old` (a store that must be started once by this version).
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from recorder.contract.hold import Hold
 from recorder.store import queries
+from recorder.store.holds import holds_of
 from recorder.store.salvage import Description, describe, digest_of
 from recorder.store.schema import INDEX_NAME, connect_to_read
 from recorder.store.sealing import HOUR_NS, SealBook, chain_of, digest_over, hour_of
@@ -142,8 +144,10 @@ class _Camera:
         self._result = result
         self._told = told
         self._erased: dict[bytes, int] = {}
+        self._holds: list[Hold] = []
         for store in stores:
             self._erased |= queries.erased_digests(store.index, camera_id)
+            self._holds += holds_of(store.index, camera_id)
 
     def verify(self) -> None:
         result, scope = self._result, self._scope
@@ -227,7 +231,7 @@ class _Camera:
             self._result.note("chain_start")
         elif before in known:
             self._result.note("closed_late")
-        elif self._log_accounts_for(last.end_ns, segment.start_ns):
+        elif self._log_accounts_for(last.end_ns, segment.start_ns) or (self._seals is None and self._outlived(last)):
             self._result.note("erased")
         elif self._result.notes.get("disk_away"):
             self._result.note("behind_disk_away")
@@ -244,6 +248,11 @@ class _Camera:
                 f"it follows on {before.hex()[:16]}…, which is not there",
             )
             self._result.findings.append(missing)
+
+    def _outlived(self, segment: StoredSegment) -> bool:
+        """Whether a hold kept a segment, so that those behind it may have been erased before it."""
+        held = any(one.start_ns < segment.end_ns and segment.start_ns < one.end_ns for one in self._holds)
+        return held or segment.chain_digest is not None
 
     def _log_accounts_for(self, start_ns: int, end_ns: int) -> bool:
         erasures = self._seals.erasures.get(self._camera_id, ()) if self._seals is not None else ()

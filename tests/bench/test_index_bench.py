@@ -5,9 +5,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
+from vms.app.cli import bench
 from vms.app.cli.bench import app
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command in this process leaves the logs of the tests alone."""
+    monkeypatch.setattr(bench, "configure_logging", lambda *_, **__: None)
 
 
 def test_the_index_of_a_small_month_is_built_asked_and_removed(tmp_path: Path):

@@ -17,6 +17,7 @@ from recorder.store.schema import packed_id
 from recorder.store.sealing import HOUR_NS, SealBook, SealedErasure
 from recorder.store.verify import Finding, Scope, Verification, verify_stores
 from tests.recorder.store.sealed import CAMERAS, START_NS, Sealed, build
+from vms.app.cli import recorder_proof
 from vms.app.cli.recorder import app as recorder_command
 from vms.base.errors import VmsError
 
@@ -299,6 +300,12 @@ def test_nothing_is_written(node: Sealed):
     }
 
 
+@pytest.fixture
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands in this process leave the logs of the tests alone."""
+    monkeypatch.setattr(recorder_proof, "configure_logging", lambda *_, **__: None)
+
+
 def run(arguments: list[str]) -> Result:
     return CliRunner().invoke(recorder_command, arguments)
 
@@ -316,7 +323,7 @@ def installed(node: Sealed) -> list[str]:
     return ["--config", str(config)]
 
 
-def test_the_command_tells_in_french_and_in_json(node: Sealed):
+def test_the_command_tells_in_french_and_in_json(node: Sealed, quiet: None):
     where = installed(node)
     whole = run(["verify", *where])
     assert whole.exit_code == 0, whole.output
@@ -332,7 +339,7 @@ def test_the_command_tells_in_french_and_in_json(node: Sealed):
     assert run(["verify", *where, "--json", "--to", "2020-01-01"]).exit_code == 0
 
 
-def test_the_times_of_each_camera_and_day_are_told(node: Sealed):
+def test_the_times_of_each_camera_and_day_are_told(node: Sealed, quiet: None):
     """LAW-39: source, largest offset and drift by camera and day."""
     for place, offset_ms in enumerate((120, 180, -40)):
         node.change_row(place, camera_offset_ms=offset_ms, camera_clock="sender_report")
