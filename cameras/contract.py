@@ -70,7 +70,7 @@ class CameraDirectory(Protocol):
         """Every camera that is not retired, by commune and name."""
 
     async def get(self, camera_id: str) -> CameraView | None:
-        """One camera, or None."""
+        """One camera, a retired one included, or None."""
 
     async def recordable(self) -> list[RecordableCamera]:
         """Every camera in service, with its credentials: for the recorder nodes, never for a browser."""

@@ -204,6 +204,11 @@ class Inventory:
         found = []
         for camera, authorisation in rows:
             try:
+                _authorisation(authorisation)  # a row written by another hand may say what no decision can (LAW-07)
+            except ValueError as unlawful:
+                log.error("camera left out: its authorisation", camera_id=camera.camera_id, detail=str(unlawful))
+                continue
+            try:
                 password = self._vault.open(camera.sealed_password, camera.camera_id)
             except VmsError as unreadable:
                 log.error(
@@ -214,12 +219,10 @@ class Inventory:
         return found
 
     async def _views(self, session: ReadSession, camera_id: str | None = None) -> list[CameraView]:
-        question = (
-            select(CameraRow, CommuneRow.name)
-            .join(CommuneRow, CommuneRow.code_insee == CameraRow.commune)
-            .where(CameraRow.state != CameraState.RETIRED)
-        )
-        if camera_id is not None:
+        question = select(CameraRow, CommuneRow.name).join(CommuneRow, CommuneRow.code_insee == CameraRow.commune)
+        if camera_id is None:
+            question = question.where(CameraRow.state != CameraState.RETIRED)
+        else:  # what a camera recorded outlives it: holds and certificates still ask for it by its name (LAW-09)
             question = question.where(CameraRow.camera_id == camera_id)
         streams = await _streams(session)
         views = [
