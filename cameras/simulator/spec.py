@@ -70,6 +70,7 @@ FAULT_SENTENCES: dict[Fault, str] = {
     Fault.NONCONFORMING_SOAP: "Les réponses SOAP ne suivent pas la norme.",
     Fault.NO_SENDER_REPORT: "Aucun rapport d'émetteur RTCP n'est envoyé.",
     Fault.PARAMETERS_IN_SDP_ONLY: "Les jeux de paramètres ne figurent que dans le SDP.",
+    Fault.UDP_ONLY: "RTP sur la liaison RTSP est refusé : le flux ne vient qu'en UDP.",
     Fault.B_FRAMES: "Le flux principal contient des images B.",
     Fault.AUDIO_OFFERED: "Une piste son est proposée.",
     Fault.ENTITY_BOMB: "Les réponses XML contiennent une bombe d'entités.",
