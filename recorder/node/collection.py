@@ -81,17 +81,18 @@ class CollectionReports:
             self._communes = {one.camera_id: one.commune for one in self._assignments()}
             await asyncio.to_thread(self._save)
         if self._unfinished and self._disks.complete:
-            hours, self._unfinished = sorted(self._unfinished), set()
-            for hour_ns in hours:
+            for hour_ns in sorted(self._unfinished):
+                self._unfinished.discard(hour_ns)
                 if hour_ns >= newest_ns - LONGEST_CATCH_UP_NS:
                     await self._tell_hour(hour_ns)
-            await asyncio.to_thread(self._save)
+                await asyncio.to_thread(self._save)
 
     async def _tell_hour(self, hour_ns: int) -> None:
         if not self._disks.complete:
             self._unfinished.add(hour_ns)
         for camera_id, commune in self._communes.items():
             await self._tell(camera_id, commune, hour_ns)
+        await self._journal.flush()  # a month of hours would not fit into what the journal lets wait
 
     async def _tell(self, camera_id: str, commune: str, hour_ns: int) -> None:
         try:

@@ -105,6 +105,11 @@ async def record_and_vanish(folder: Path, clock: ManualClock) -> None:
     writer = SegmentWriter(store, CAMERA)
     writer.write(list(dated(clock.utc_ns() - 4 * NS_PER_SECOND, 4)))
     await store.disk.run(lambda: None)
+    await vanish(store)
+
+
+async def vanish(store: SegmentStore) -> None:
+    """End a store as `kill -9` would: nothing is closed, only the lock is free."""
     if store._watch is not None:
         store._watch.cancel()
     await asyncio.to_thread(store.disk.stop)
@@ -123,4 +128,5 @@ __all__ = [
     "pictures",
     "record_and_vanish",
     "record_seconds",
+    "vanish",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from pathlib import Path
@@ -11,13 +12,16 @@ import pytest
 
 from recorder.contract.timeline import GapCause
 from recorder.node.client import ShardClient
+from recorder.recording.segment_writer import SegmentWriter
 from recorder.store.fsck import examine
+from recorder.store.settings import StoreSettings
 from recorder.store.store import SegmentStore
 from recorder.store.verify import verify_stores
 from tests.recorder.node.shards import camera_assignment, until_live, until_recorded
-from tests.recorder.store.recordings import CAMERA, FOREVER_NS, open_store, pictures
+from tests.recorder.store.recordings import CAMERA, FOREVER_NS, dated, open_store, pictures, record_seconds, vanish
 from tests.recorder.store.test_faults import START_NS, prepared
 from tests.simulated import simulated_camera
+from vms.base import durable
 from vms.base.clock import NS_PER_SECOND, ManualClock, SystemClock
 
 KILLED_LOSES_S = 2.0
@@ -100,6 +104,39 @@ async def test_a_killed_shard_loses_at_most_two_seconds(tmp_path: Path):
     assert (await asyncio.to_thread(verify_stores, [folder])).findings == []
 
 
+async def test_a_power_cut_takes_at_most_the_sync_interval(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Of the open file only what was synced is left; what the interval bounds is lost, and stated."""
+    clock = ManualClock(START_NS)
+    synced = [0]
+    real = durable.sync_data
+
+    def sync(descriptor: int) -> None:
+        real(descriptor)
+        synced.append(os.fstat(descriptor).st_size)
+
+    monkeypatch.setattr(durable, "sync_data", sync)
+    block = open_store(tmp_path, clock)
+    store = await block.__aenter__()
+    writer = SegmentWriter(store, CAMERA)
+    units = list(dated(START_NS, 28))
+    for second in range(28):
+        writer.write(
+            [one for one in units if one.capture_utc_ns // NS_PER_SECOND == START_NS // NS_PER_SECOND + second]
+        )
+        await store.disk.run(lambda: None)
+        await clock.advance(1)
+    await vanish(store)
+    (unfinished,) = (tmp_path / "open").iterdir()
+    assert len(synced) == 3
+    os.truncate(unfinished, synced[-1])
+    async with open_store(tmp_path, clock) as store:
+        timeline = await store.timeline(CAMERA, 0, FOREVER_NS)
+    lost_s = 28 - (timeline.spans[-1].end_ns - START_NS) / NS_PER_SECOND
+    assert lost_s <= StoreSettings(tmp_path).sync_interval_s + KILLED_LOSES_S
+    assert timeline.gaps[-1].start_ns == timeline.spans[-1].end_ns
+    assert (await asyncio.to_thread(verify_stores, [tmp_path])).findings == []
+
+
 async def _until_it_listens(socket: Path) -> None:
     async with asyncio.timeout(20):
         while True:
@@ -136,8 +173,6 @@ async def test_a_segment_that_could_not_be_closed_is_closed_while_the_store_runs
 
 
 async def _record(store: SegmentStore, clock: ManualClock) -> None:
-    from tests.recorder.store.recordings import record_seconds
-
     await record_seconds(store, seconds=2, start_ns=clock.utc_ns())
 
 
