@@ -64,8 +64,8 @@ def main(before: Path, place: Path, turns: list[int]) -> None:
             finally:
                 os._exit(0)
         _, status = os.waitpid(child, 0)
-        calls = (place / f"{turn}.calls").read_text() if (place / f"{turn}.calls").exists() else "0"
-        print("turn", turn, calls, os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0, flush=True)
+        told = (place / f"{turn}.calls").read_text() if (place / f"{turn}.calls").exists() else "0"
+        print("turn", turn, told, os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0, flush=True)
 
 
 if __name__ == "__main__":
