@@ -3,7 +3,8 @@
 Rules
 1. The bytes of a picture stay as they are; only start codes become lengths (LAW-41).
 2. Media time is the packet's, in ticks of 90 kHz. Packets at the very beginning may come without one: they wait for the
-   first that has one, and are placed before it a frame interval apart.
+   first that has one. A single one is the origin that the library counts from, where that lies within a second;
+   others are placed before the dated one, a frame interval apart.
 3. What is a key frame is looked up in the picture itself: a library also counts pictures that need others.
 """
 
@@ -12,12 +13,13 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from vms.media import h264, h265, mjpeg, mpeg4
-from vms.media.access_unit import AccessUnit, Codec, ParameterSets
+from vms.media.access_unit import RTP_CLOCK_HZ, AccessUnit, Codec, ParameterSets
 from vms.media.annexb import split_annexb
 from vms.media.assembly import Assembly
 
 ACCESS_UNIT_BYTES: Final = 8 * 1024 * 1024
 MAX_WAITING_PACKETS: Final = 250
+_ORIGIN_AND_NEXT: Final = 2
 
 
 class PictureReader(Protocol):
@@ -32,10 +34,12 @@ class NalPictures:
 
     def __init__(self, codec: Codec, extra: bytes) -> None:
         self._nal_type = h264.nal_type if codec is Codec.H264 else h265.nal_type
+        # In an assembly of their own: what stood beside the stream must not come into its first picture.
         self._assembly = Assembly(codec, None, ACCESS_UNIT_BYTES)
         for nal in split_annexb(extra):
             self._add(nal)
         self._assembly.close()
+        self._assembly = Assembly(codec, self._assembly.parameters, ACCESS_UNIT_BYTES)
 
     def read(self, data: bytes, timestamp_90k: int, *, damaged: bool) -> AccessUnit | None:
         self._assembly.timestamp = timestamp_90k
@@ -111,4 +115,6 @@ class MediaTimes:
         self._last_90k = timestamp_90k
         waiting, self._waiting = [*self._waiting, data], []
         first_90k = timestamp_90k - (len(waiting) - 1) * self._interval_90k
+        if len(waiting) == _ORIGIN_AND_NEXT and 0 < timestamp_90k <= RTP_CLOCK_HZ:
+            return [(waiting[0], 0), (data, timestamp_90k)]
         return [(each, first_90k + number * self._interval_90k) for number, each in enumerate(waiting)]

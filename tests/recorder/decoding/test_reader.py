@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cameras.simulator.film import Film
-from cameras.simulator.spec import MAIN_FILE, Fault
+from cameras.simulator.spec import B_FRAMES_FILE, MAIN_FILE, Fault
 from recorder.contract.assignment import StreamTransport
 from recorder.contract.status import StreamCondition
 from recorder.ingest.causes import Cause
@@ -25,20 +24,12 @@ from vms.media.access_unit import Codec
 UDP = StreamTransport.UDP
 
 
-def nals(sample: bytes) -> Iterator[bytes]:
-    place = 0
-    while place < len(sample):
-        end = place + 4 + int.from_bytes(sample[place : place + 4], "big")
-        yield sample[place + 4 : end]
-        place = end
-
-
 def joined(unit) -> bytes:
     return b"".join(bytes(chunk) for chunk in unit.chunks)
 
 
 async def test_a_camera_that_speaks_udp_only_goes_to_the_reader_by_itself(reader: DecodingProcess):
-    """LAW-12: its sound is never set up. LAW-41: every NAL unit is one that the camera sent."""
+    """LAW-12: its sound is never set up. LAW-41: every picture is as the camera sent it."""
     async with (
         simulated_camera(faults=[Fault.UDP_ONLY, Fault.AUDIO_OFFERED]) as camera,
         receiving(camera.stream_url(), reader.socket) as it,
@@ -53,11 +44,26 @@ async def test_a_camera_that_speaks_udp_only_goes_to_the_reader_by_itself(reader
         assert it.ingest.timeline.camera_clock.reports
         assert abs(it.ingest.timeline.camera_clock.offset_ns) < 2_000_000_000
     film = await asyncio.to_thread(Film.load, MAIN_FILE)
-    sent = {nal for number in range(len(film.key)) for nal in nals(film._sample_bytes(number, in_band=True))}
+    sent = {film._sample_bytes(number, in_band=True) for number in range(len(film.key))}
     film.close()
-    assert {nal for dated in units for nal in nals(joined(dated.unit))} <= sent
+    assert {joined(dated.unit) for dated in units} <= sent
     steps = {after.unit.rtp_timestamp - before.unit.rtp_timestamp for before, after in itertools.pairwise(units)}
     assert steps == {7_200}
+
+
+async def test_reordered_pictures_keep_their_time_and_sets_of_the_sdp_stay_out_of_the_stream(reader: DecodingProcess):
+    """LAW-41: a camera that gives parameter sets in its SDP alone has none in its recorded pictures."""
+    faults = [Fault.UDP_ONLY, Fault.B_FRAMES, Fault.PARAMETERS_IN_SDP_ONLY]
+    async with simulated_camera(faults=faults) as camera, receiving(camera.stream_url(), reader.socket, UDP) as it:
+        await it.collector.until_units(20)
+        units = [dated.unit for dated in it.collector.units[:20]]
+    film = await asyncio.to_thread(Film.load, B_FRAMES_FILE)
+    numbers = {film._sample_bytes(number, in_band=False): number for number in range(len(film.key))}
+    film.close()
+    shown = [film.presentation_ns[numbers[joined(unit)]] * 9 // 100_000 for unit in units]
+    loop_90k = film.duration_ns * 9 // 100_000
+    assert len({(unit.rtp_timestamp - time_90k) % loop_90k for unit, time_90k in zip(units, shown, strict=True)}) == 1
+    assert sorted(shown) != shown
 
 
 @pytest.mark.parametrize(("codec", "faults"), [("mpeg4", []), ("mjpeg", []), ("mpeg4", [Fault.UDP_ONLY])])
