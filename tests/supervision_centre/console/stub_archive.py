@@ -66,6 +66,12 @@ class Player:
                 del self._streams[stream]
                 await self._say(type="ended", stream=stream, cause=cause)
 
+    async def disown(self, start: int, end: int) -> None:
+        """Say of what was given that it is not what was recorded."""
+        place = {"request": None, "from": f"{start}000000000", "to": f"{end}000000000"}
+        for stream in self._streams:
+            await self._say(type="error", stream=stream, **place, code="segment.altered", message="Altéré.", hint="")
+
     async def _follow(self, message: dict[str, Any]) -> None:
         stream, kind = message["stream"], message["type"]
         if kind == "open":

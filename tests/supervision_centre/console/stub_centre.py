@@ -332,6 +332,8 @@ async def tell_links(media: MediaState, body: dict[str, Any]) -> None:
             await link.close()
         if "end" in body:
             await link.end(body["end"], body["cause"])
+    for player in list(media.players) if "disown" in body else []:
+        await player.disown(*body["disown"])
     for wall in list(media.walls):
         if "restart" in body:
             await wall.restart(body["restart"])

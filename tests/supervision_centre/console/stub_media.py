@@ -38,7 +38,7 @@ class MediaState:
     gateway_down: bool = False
     stills_down: bool = False
     walls: set[Wall] = field(default_factory=set)
-    players: set[Dropped] = field(default_factory=set)
+    players: set[Disowning] = field(default_factory=set)
     opened: list[tuple[str, str]] = field(default_factory=list)  # camera, role
     ranges: dict[str, tuple[int, int]] = field(default_factory=dict)  # session -> UTC nanoseconds
     fetches: list[tuple[str, str, float]] = field(default_factory=list)  # direction, frames, from
@@ -69,6 +69,13 @@ class Dropped(Protocol):
 
     async def end(self, session: str, cause: str) -> None:
         """End what it shows under a session."""
+
+
+class Disowning(Dropped, Protocol):
+    """One that can take back what it gave."""
+
+    async def disown(self, start: int, end: int) -> None:
+        """Say that these seconds are not what was recorded."""
 
 
 class Wall:

@@ -94,6 +94,20 @@ def test_a_damaged_stretch_says_so_and_is_passed_over(page: Page, stub: Stub) ->
     expect(page.locator(".review__jump")).to_be_visible()
 
 
+def test_what_turns_out_not_to_be_what_was_recorded_is_withdrawn_and_said(page: Page, stub: Stub) -> None:
+    """LAW-14, LAW-40: pictures that the node disowns after it gave them are shown no more."""
+    at = recent()
+    begin(page, at + 1, "cam_1")
+    stub.tell(disown=[at, at + 3])
+    expect(page.locator(".review-tile__cover")).to_contain_text("Images endommagées")
+    notice = page.locator('[data-notice="disowned"]')
+    expect(notice).to_contain_text("ne sont pas celles qui ont été enregistrées")
+    notice.get_by_role("button", name="Compris").click()
+    expect(notice).to_be_hidden()
+    page.keyboard.press("l")
+    until(lambda: tiles(page)[0]["shown"] >= at + 3, 30, page.wait_for_timeout)
+
+
 def test_a_slow_camera_is_waited_for_a_moment_and_then_catches_up(page: Page, stub: Stub) -> None:
     begin(page, recent(), "cam_1", "cam_3")
     stub.tell(slow_s={"cam_3": 2.5})

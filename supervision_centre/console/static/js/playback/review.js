@@ -28,6 +28,7 @@ const AGAIN_LAST_MS = 10_000;
  * @typedef {object} ReviewListener
  * @property {() => void} moved the deck turned
  * @property {(id: string, condition: string, details: any) => void} condition what a camera shows
+ * @property {(id: string, range: {startMs: number, endMs: number}) => void} disowned what was shown is not what was recorded
  * @property {(fromMs: number, toMs: number) => void} jumped the head passed over images that are missing
  * @property {(ms: number, found: any) => void} nothing nothing is recorded at the instant that was asked
  * @property {(id: string, error: {code: string, text: string}) => void} refused the centre opens no look
@@ -57,6 +58,7 @@ export class Review {
       moved: on.moved,
       jumped: on.jumped,
       condition: on.condition,
+      disowned: on.disowned,
       edge: (direction) => this.#extend(direction),
       ended: (id, cause) => this.#lost(id, cause),
     });

@@ -50,6 +50,7 @@ class Playback {
   #review = new Review(currentPerson().gateway_url, {
     moved: () => this.#moved(),
     condition: (id, condition, details) => this.#condition(id, condition, details),
+    disowned: (id, range) => this.#disowned(id, range),
     jumped: (fromMs, toMs) => this.#stage.jumped(fromMs, toMs),
     nothing: (ms, found) => this.#nothing(ms, found),
     refused: (id, error) => this.#refused(id, error),
@@ -129,6 +130,7 @@ class Playback {
     this.#view.remove();
     clearNotice("audit");
     clearNotice("gateway");
+    clearNotice("disowned");
   }
 
   #actions() {
@@ -240,6 +242,12 @@ class Playback {
     this.#view.setCursor(ms);
     for (const [id, tile] of this.#stage.tiles) tile.showNothing(ms, { gap: gaps.get(id), nextMs, previousMs });
     announce("Rien n’est enregistré à cet instant.");
+  }
+
+  #disowned(id, { startMs, endMs }) {
+    const place = `${this.#known.get(id)?.name ?? ""}, de ${clockTime(startMs)} à ${clockTime(endMs)}`;
+    const sentence = "les images montrées ne sont pas celles qui ont été enregistrées. Prévenez l’administrateur.";
+    showNotice("disowned", `${place}\u00a0: ${sentence}`, { action: { label: "Compris", run: () => clearNotice("disowned") } });
   }
 
   #refused(id, error) {

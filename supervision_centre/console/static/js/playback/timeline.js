@@ -13,6 +13,7 @@ export const CAUSES = [
 /** A cause in words, its code unknown or not. @param {string} code @returns {string} */
 export const causeLabel = (code) => {
   if (code === "not_recorded") return "Jamais enregistré, ou effacé à son terme";
+  if (code === "store_missing") return "Le disque qui porte ces images ne répond pas";
   if (code === "damaged") return "Images endommagées\u00a0: elles ne font pas foi. Prévenez l’administrateur";
   const known = CAUSES.find((one) => one.code === code);
   return known ? `Images manquantes\u00a0: ${known.label.toLowerCase()}` : "Images manquantes";

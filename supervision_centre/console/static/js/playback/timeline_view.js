@@ -1,7 +1,7 @@
 /** The time line as one works with it: a point plays, a drag of the head scrubs, a drag elsewhere moves the stretch. */
 
 import { now } from "../session.js";
-import { announce, fill, h, setText } from "../ui/dom.js";
+import { fill, h, setText } from "../ui/dom.js";
 import { clockTime, dateTime, duration, plural, utcTime } from "../ui/format.js";
 import { CAUSES, causeLabel, clamped, gapAt, spanAt, zoomed } from "./timeline.js";
 import { bandAt, heightFor, paint } from "./timeline_paint.js";
@@ -183,12 +183,7 @@ export class TimelineView {
   #key(event) {
     if (event.key === "+" || event.key === "-") this.zoom(event.key === "+" ? -1 : 1);
     else if (event.key === "PageUp" || event.key === "PageDown") this.pan(event.key === "PageUp" ? -0.8 : 0.8);
-    else if (event.key === "Enter" && this.#cursorMs !== null) this.#on.play(this.#cursorMs);
-    else if (event.shiftKey && (event.key === "ArrowLeft" || event.key === "ArrowRight")) {
-      const step = (this.#range.endMs - this.#range.startMs) / 60;
-      this.setCursor((this.#cursorMs ?? this.#range.endMs) + (event.key === "ArrowLeft" ? -step : step));
-      announce(dateTime(this.#cursorMs));
-    } else return;
+    else return;
     event.preventDefault();
     event.stopPropagation();
   }

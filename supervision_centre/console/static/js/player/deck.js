@@ -44,7 +44,8 @@ export class Deck {
   /**
    * @param {import("./archive.js").Archive} archive
    * @param {{moved: () => void, edge: (direction: 1|-1) => void, jumped: (fromMs: number, toMs: number) => void,
-   *   condition: (id: string, condition: Condition, details: any) => void, ended: (id: string, cause: string) => void}} on
+   *   condition: (id: string, condition: Condition, details: any) => void, ended: (id: string, cause: string) => void,
+   *   disowned: (id: string, range: {startMs: number, endMs: number}) => void}} on
    *   `moved`: after each turn of the deck; `edge`: the head stands at the edge of what a look allows
    */
   constructor(archive, on) {
@@ -70,6 +71,7 @@ export class Deck {
       init: (init) => this.#check(seat, init),
       refused: (error) => this.#refused(seat, error),
       ended: (cause) => this.#ended(seat, cause),
+      disowned: (range) => this.#on.disowned(id, range),
     });
     this.#seats.set(id, seat);
     return seat.screen.element;

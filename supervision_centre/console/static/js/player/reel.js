@@ -42,8 +42,9 @@ export class Reel {
 
   /**
    * @param {import("./archive.js").Archive} archive
-   * @param {{init: (init: any) => void, ended: (cause: string) => void, refused: (error: any) => void}} on `init`: what
-   *   decodes the pictures from now on; `ended`: the node shows nothing more under this look
+   * @param {{init: (init: any) => void, ended: (cause: string) => void, refused: (error: any) => void,
+   *   disowned: (range: {startMs: number, endMs: number}) => void}} on `init`: what decodes the pictures from now on;
+   *   `ended`: the node shows nothing more under this look; `disowned`: what it gave is not what was recorded
    */
   constructor(archive, on) {
     this.#archive = archive;
@@ -167,12 +168,22 @@ export class Reel {
   }
 
   #gotGap(gap) {
+    if (gap.request === null) {
+      this.#disown(gap);
+      return;
+    }
     const request = this.#requestOf(gap.request);
     // What is missing just now may still be written.
     const endMs = Math.min(gap.endMs, now() - FRESH_MS);
     if (!request || endMs <= gap.startMs) return;
     this.#shelves[request.frames].addGap({ startMs: gap.startMs, endMs, cause: gap.cause });
     this.#advance(request, gap.startMs, endMs);
+  }
+
+  /** What was given is not what was recorded: it is shown no more. */
+  #disown({ startMs, endMs, cause }) {
+    for (const shelf of Object.values(this.#shelves)) shelf.addGap({ startMs, endMs, cause });
+    this.#on.disowned({ startMs, endMs });
   }
 
   #advance(request, startMs, endMs) {
