@@ -13,12 +13,15 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from recorder.node.seals import read_seals
+from recorder.recording.segment_writer import SegmentWriter
 from recorder.store.schema import packed_id
 from recorder.store.sealing import HOUR_NS, SealBook, SealedErasure
 from recorder.store.verify import Finding, Scope, Verification, verify_stores
+from tests.recorder.store.recordings import dated, open_store, record_seconds
 from tests.recorder.store.sealed import CAMERAS, START_NS, Sealed, build
 from vms.app.cli import recorder_proof
 from vms.app.cli.recorder import app as recorder_command
+from vms.base.clock import NS_PER_SECOND
 from vms.base.errors import VmsError
 
 CAMERA = CAMERAS[0]
@@ -348,3 +351,29 @@ def test_the_times_of_each_camera_and_day_are_told(node: Sealed, quiet: None):
     assert (day["day"], day["segments"], day["measured"]) == ("2026-01-01", 12, 3)
     assert (day["largest_offset_ms"], day["drift_ms"], day["uncertainty_ms"]) == (180, -160, 20)
     assert (day["dated_by"], day["camera_clock"]) == (["arrival"], ["sender_report"])
+
+
+def test_what_is_erased_while_it_is_verified_is_no_finding(node: Sealed):
+    dropped: list[int] = []
+
+    def erase(done: int, total: int) -> None:
+        if not dropped:
+            dropped.append(total - done)
+            node.drop(9)
+
+    assert verify_stores(node.stores, read_seals(node.log), progress=erase).findings == []
+    assert dropped == [23]
+
+
+async def test_a_store_is_verified_while_it_records(tmp_path: Path):
+    """Nothing waits: the segment that grows is left alone, and what is closed meanwhile belongs to the next time."""
+    async with open_store(tmp_path) as store:
+        await record_seconds(store, seconds=4, segment_seconds=2)
+        writer = SegmentWriter(store, CAMERA, segment_seconds=2)
+        writer.write(list(dated(store.clock.utc_ns() + NS_PER_SECOND, 5, run=2)))
+        await store.disk.run(lambda: None)
+        result = await asyncio.to_thread(verify_stores, [tmp_path])
+        await writer.close()
+        again = await asyncio.to_thread(verify_stores, [tmp_path])
+    assert result.findings == again.findings == []
+    assert again.segments == result.segments + 1
