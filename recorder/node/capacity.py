@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 FILE_NAME: Final = "capacity.json"
 CHECK_S: Final = 300.0
-FIRST_CHECK_S: Final = 60.0
+FIRST_CHECK_S: Final = 20.0
 WALK_AGAIN_NS: Final = DAY_NS
 ANSWER_S: Final = 60.0
 YOUNG_NS: Final = 2 * 3_600 * NS_PER_SECOND
@@ -46,6 +46,7 @@ class CapacityReports:
         self._clock = clock
         self._walked: dict[str, tuple[int, Contents]] = {}
         self._told: dict[str, str] = {}
+        self._latest: list[DiskCapacity] = []
 
     async def run(self) -> None:
         """Look again and again, and tell what changed."""
@@ -61,10 +62,16 @@ class CapacityReports:
 
     async def look(self) -> list[DiskCapacity]:
         """The forecast of every disk, dead ones included; a change of state is told."""
-        disks = await self.disks()
+        disks = self._latest = await self.disks()
         for disk in disks:
             await self._tell(disk)
         return disks
+
+    async def latest(self) -> list[DiskCapacity]:
+        """The forecasts of the last look; made now when there was none yet."""
+        if not self._latest:
+            self._latest = await self.disks()
+        return self._latest
 
     async def disks(self) -> list[DiskCapacity]:
         """The forecast of every disk, dead ones included."""

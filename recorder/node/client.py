@@ -32,6 +32,8 @@ from vms.base.framing import FrameError, read_frame
 log = structlog.get_logger(__name__)
 
 CONNECTION_BUFFER_BYTES = 1024 * 1024
+DISKS_TIMEOUT_S = 15.0
+"""What waits for every disk of a shard, among them one that hangs."""
 
 _Answer = Union[dict[str, Any], "Subscription"]
 
@@ -204,21 +206,21 @@ class ShardClient:
 
     async def place_hold(self, hold: Hold) -> HeldRange:
         """Keep a range on every disk of the shard; durable when it returns."""
-        answer = await self._ask({"op": "place_hold", "hold": protocol.hold_to_json(hold)})
+        answer = await self._ask({"op": "place_hold", "hold": protocol.hold_to_json(hold)}, DISKS_TIMEOUT_S)
         return protocol.held_from_json(answer["held"])
 
     async def release_hold(self, release: HoldRelease) -> None:
         """Let go of a hold; a VmsError of kind not_found for one that the shard does not have."""
-        await self._ask({"op": "release_hold", "release": asdict(release)})
+        await self._ask({"op": "release_hold", "release": asdict(release)}, DISKS_TIMEOUT_S)
 
     async def holds(self) -> list[HeldRange]:
         """Every hold in force at the shard."""
-        answer = await self._ask({"op": "holds"})
+        answer = await self._ask({"op": "holds"}, DISKS_TIMEOUT_S)
         return [protocol.held_from_json(held) for held in answer["holds"]]
 
     async def capacity(self) -> list[DiskCapacity]:
         """Every disk of the shard."""
-        answer = await self._ask({"op": "capacity"})
+        answer = await self._ask({"op": "capacity"}, DISKS_TIMEOUT_S)
         return [protocol.capacity_from_json(disk) for disk in answer["disks"]]
 
     async def confirm_clock(self) -> None:
@@ -242,18 +244,25 @@ class ShardClient:
         if connection is not None:
             await connection.close()
 
-    async def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        answer = await self._call(request)
+    async def _ask(self, request: dict[str, Any], timeout_s: float = 0.0) -> dict[str, Any]:
+        answer = await self._call(request, timeout_s=max(timeout_s, self._timeout_s))
         assert isinstance(answer, dict)
         return answer
 
-    async def _call(self, request: dict[str, Any], subscribe: tuple[str, StreamRole] | None = None) -> _Answer:
+    async def _call(
+        self,
+        request: dict[str, Any],
+        subscribe: tuple[str, StreamRole] | None = None,
+        *,
+        timeout_s: float | None = None,
+    ) -> _Answer:
+        limit_s = self._timeout_s if timeout_s is None else timeout_s
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(limit_s):
                 connection = await self._connected()
                 return await connection.call(request, subscribe)
         except TimeoutError:
-            raise _unavailable(f"no answer to {request['op']} within {self._timeout_s} s") from None
+            raise _unavailable(f"no answer to {request['op']} within {limit_s} s") from None
 
     async def _connected(self) -> _Connection:
         async with self._connecting:

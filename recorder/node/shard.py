@@ -205,7 +205,7 @@ class Shard:
         return await self._retention.holds.ranges()
 
     async def capacity(self) -> list[DiskCapacity]:
-        return await self._retention.capacity.disks()
+        return await self._retention.capacity.latest()
 
     def confirm_clock(self) -> None:
         self._retention.confirm_clock()

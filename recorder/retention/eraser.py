@@ -6,8 +6,8 @@ Rules
 2. What a hold touches is looked at group by group: what is held stays, the rest goes at the end of its days (LAW-10). A
    segment that cannot be read stays whole for as long as a hold touches it.
 3. A disk that fills up, order (LAW-08): first what is over its days. Then, where the settings say so, the oldest images
-   before their days are over, as long as they are above their camera's minimum. Then nothing: recording stops. What is
-   held is never erased.
+   before their days are over, as long as they are above their camera's minimum and older than an hour. Then nothing:
+   recording stops. What is held is never erased.
 4. While the clock is in doubt nothing is erased at all.
 """
 
@@ -24,6 +24,7 @@ import structlog
 from recorder.contract.hold import Hold
 from recorder.retention.custody import Custody
 from recorder.retention.purgeable import (
+    YOUNGEST_NS,
     Purgeable,
     Trimmable,
     purgeable,
@@ -44,10 +45,11 @@ log = structlog.get_logger(__name__)
 ROUND_S: Final = 20.0
 ROOM_CHECK_S: Final = 5.0
 STEP_SEGMENTS: Final = 32
-EARLY_STEP_SEGMENTS: Final = 8
+EARLY_STEP_SEGMENTS: Final = 16
 STEP_PAUSE_S: Final = 0.05
 PAUSE_FACTOR: Final = 3
-"""A step is followed by a pause of three times its length: erasure has at most a quarter of a disk's time."""
+"""A step is followed by a pause of three times its length: erasure has at most a quarter of a disk's time, and half of
+it while the disk is about to fill."""
 _CHECKS_AHEAD: Final = 4
 
 
@@ -79,6 +81,7 @@ class Eraser:
         self._early = early
         self._free = free
         self._last_free_bytes: int | None = None
+        self._exhausted = False
         self._settled: dict[str, tuple[frozenset[str], set[str]]] = {}
         """Of each camera: the holds that counted, and the segments that they were found to keep as they are."""
 
@@ -137,25 +140,37 @@ class Eraser:
     async def _erase_early(self) -> int:
         erased = after = 0
         minimums = await self._store.ask(minimum_days)
-        while await asyncio.to_thread(self._free, self._store.settings.folder) < self._wanted_bytes:
+        while (lacking := await self._lacking_bytes()) > 0 and self._trusted():
             began_ns = self._clock.monotonic_ns()
-            now_ns = self._clock.utc_ns()
-            seen = after
-            oldest = await self._store.ask(
-                lambda index: first_recorded(index, EARLY_STEP_SEGMENTS, seen, now_ns)  # noqa: B023 - asked at once
-            )
+            oldest = await self._first_recorded(after)
             if not oldest:
-                log.error("disk full, and nothing may be erased before its days are over", erased=erased)
+                if not self._exhausted:
+                    log.error("disk full, and nothing may be erased before its days are over", erased=erased)
+                self._exhausted = True
                 break
-            after = oldest[-1][0]
-            holds = await self._custody.holds()
-            for early in purgeable_early([segment for _, segment in oldest], minimums, now_ns, holds):
+            self._exhausted = False
+            wanted: list[StoredSegment] = []
+            for number, segment in oldest:
+                if lacking > 0:
+                    after = number
+                    wanted.append(segment)
+                    lacking -= segment.size_bytes
+            for early in purgeable_early(wanted, minimums, self._clock.utc_ns(), await self._custody.holds()):
                 await self._store.remove(early)
                 erased += len(early.segments)
-            await self._pause(began_ns)
+            await self._pause(began_ns, 1)
         if erased:
             log.warning("disk full: images erased before their days were over", segments=erased)
         return erased
+
+    async def _lacking_bytes(self) -> int:
+        return self._wanted_bytes - await asyncio.to_thread(self._free, self._store.settings.folder)
+
+    async def _first_recorded(self, after: int) -> list[tuple[int, StoredSegment]]:
+        now_ns = self._clock.utc_ns()
+        return await self._store.ask(
+            lambda index: first_recorded(index, EARLY_STEP_SEGMENTS, after, now_ns, now_ns - YOUNGEST_NS)
+        )
 
     async def _erase_camera(self, camera_id: str, days: int | None) -> int:
         erased = after_ns = 0
@@ -176,7 +191,7 @@ class Eraser:
                 if segment not in gone:
                     erased += await self._reduce(segment, days, holds)
             after_ns = oldest[-1].start_ns
-            await self._pause(began_ns)
+            await self._pause(began_ns, PAUSE_FACTOR)
         if erased:
             await self._forget_gaps(camera_id, days)
         return erased
@@ -204,10 +219,10 @@ class Eraser:
             return 0
         return int(decision is not None)
 
-    async def _pause(self, began_ns: int) -> None:
+    async def _pause(self, began_ns: int, factor: int) -> None:
         """Leave the disk to what is recorded, the longer the more it has to do: a step took since `began_ns`."""
         took_s = (self._clock.monotonic_ns() - began_ns) / NS_PER_SECOND
-        await self._clock.sleep(max(STEP_PAUSE_S, PAUSE_FACTOR * took_s))
+        await self._clock.sleep(max(STEP_PAUSE_S, factor * took_s))
 
     async def _forget_gaps(self, camera_id: str, days: int | None) -> None:
         """Drop the gaps that explain images that nobody may have any more; those about held ones stay."""

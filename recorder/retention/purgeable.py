@@ -18,6 +18,8 @@ from recorder.store.segment import StoredSegment
 from vms.base.clock import NS_PER_SECOND
 
 DAY_NS = 86_400 * NS_PER_SECOND
+YOUNGEST_NS = 3_600 * NS_PER_SECOND
+"""What is younger is never erased early: a disk that has no room for an hour is not full, it is not for recording."""
 _RULE_ONLY = object()
 
 
@@ -107,7 +109,7 @@ def purgeable_early(
     """
     chosen: dict[str, list[StoredSegment]] = {}
     for one in segments:
-        above = one.end_ns <= utc_ns - minimum_days.get(one.camera_id, 0) * DAY_NS
+        above = one.end_ns <= utc_ns - max(minimum_days.get(one.camera_id, 0) * DAY_NS, YOUNGEST_NS)
         if above and not one.open and not is_touched(one, holds, utc_ns):
             chosen.setdefault(one.camera_id, []).append(one)
     return [

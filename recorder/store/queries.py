@@ -62,15 +62,17 @@ def oldest_segments(
 
 
 def first_recorded(
-    connection: sqlite3.Connection, limit: int, after: int, now_ns: int
+    connection: sqlite3.Connection, limit: int, after: int, now_ns: int, youngest_ns: int
 ) -> list[tuple[int, StoredSegment]]:
     """At most `limit` closed segments of all cameras, those that were closed first, each with its number.
 
-    Numbers grow as segments are closed; `after` is the last one seen. Those that lie within a hold are left out.
+    Numbers grow as segments are closed; `after` is the last one seen. Left out are those that lie within a hold, those
+    that end behind `youngest_ns`, and those below their camera's minimum of days.
     """
     rows = connection.execute(
-        f"{_NUMBERED_SEGMENT} WHERE s.number > ? AND {_NOT_HELD} ORDER BY s.number LIMIT ?",
-        (after, now_ns, limit),
+        f"{_NUMBERED_SEGMENT} WHERE s.number > ? AND {_NOT_HELD}"
+        " AND s.end_ns <= min(?, ? - c.minimum_days * 86400000000000) ORDER BY s.number LIMIT ?",
+        (after, now_ns, youngest_ns, now_ns, limit),
     )
     return [(number, _segment(tuple(row))) for number, *row in rows]
 

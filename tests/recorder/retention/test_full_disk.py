@@ -45,7 +45,7 @@ async def causes(store: SegmentStore) -> dict[str, set[str]]:
 
 async def filled(store: SegmentStore) -> dict[str, int]:
     """Four cameras: one of long ago, one held, one of now, and one whose minimum is three days. Segments of each."""
-    for camera_id, hours_ago in ((PROMISED, 60), (HELD, 50), (OLD, 40), (YOUNG, 1)):
+    for camera_id, hours_ago in ((PROMISED, 60), (HELD, 50), (OLD, 40), (YOUNG, 2)):
         store.set_retention(camera_id, 30)
         await recorded(store, camera_id, hours_ago)
     await store.change(lambda: store.index.describe_camera(PROMISED, 3, "27229"))
@@ -120,3 +120,15 @@ async def test_a_disk_that_fills_quickly_is_given_room_before_recording_stops(tm
         assert await counts(store) == before
         disk.size_bytes -= 1_600_000
         assert await through_pauses(clock, eraser.make_room()) > 0
+
+
+async def test_the_last_hour_is_never_taken(tmp_path: Path):
+    """LAW-08: a disk that has no room for an hour stops recording instead of erasing what it records."""
+    clock = ManualClock()
+    async with open_store(tmp_path, clock, min_free_bytes=1_000_000) as store:
+        await record_seconds(store, YOUNG, 8, segment_seconds=2)
+        before = len(await store.segments_between(YOUNG, 0, FOREVER_NS))
+        eraser = Eraser(store, clock, early=True, free=lambda _: 0)
+        assert await through_pauses(clock, eraser.make_room()) == 0
+        clock.step_utc(3_600)
+        assert await through_pauses(clock, eraser.make_room()) == before
