@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 import av
+from av.video.stream import VideoStream
 
 from cameras.simulator.spec import SUB_FILE
 
@@ -20,6 +21,7 @@ def foreign_film(codec: str) -> Path:
     path = Path(mkdtemp(prefix="vms-films-")) / f"{codec}.mp4"
     with av.open(str(SUB_FILE)) as source, av.open(str(path), "w") as target:
         stream = target.add_stream(codec, rate=25)
+        assert isinstance(stream, VideoStream)
         stream.width, stream.height = 352, 288
         stream.thread_count = 1
         if codec == "mjpeg":

@@ -8,8 +8,6 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import psutil
-
 from recorder.contract.assignment import StreamRole, StreamTransport
 from recorder.hub.hub import StreamHub
 from recorder.ingest.budget import ConnectionBudget
@@ -40,8 +38,9 @@ class DecodingProcess:
         assert self._process is not None
         return self._process.pid
 
-    def workers(self) -> list[psutil.Process]:
-        return psutil.Process(self.pid).children()
+    def workers(self) -> list[int]:
+        """The process numbers of its workers."""
+        return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
 
     async def start(self) -> None:
         self._process = await asyncio.create_subprocess_exec(

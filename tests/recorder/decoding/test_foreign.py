@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -106,12 +107,12 @@ async def test_a_reader_that_answers_nonsense_is_a_cause_of_ours(said: bytes, tm
 @settings(max_examples=80, deadline=None)
 @given(noise=st.binary(max_size=300), cut=st.integers(0, 200))
 def test_noise_ends_the_stream_and_nothing_else(noise: bytes, cut: int):
-    here, there = foreign.socket.socketpair()
+    here, there = socket.socketpair()
     with there:
         here.setblocking(False)
         connection = ForeignConnection(here, Codec.MJPEG, (PARAMETERS + UNIT)[:cut])
         there.sendall(noise or b"\0")
-        there.shutdown(foreign.socket.SHUT_WR)
+        there.shutdown(socket.SHUT_WR)
         buffer = memoryview(bytearray(1 << 12))
         with contextlib.suppress(IngestError):
             for _ in range(1_000):

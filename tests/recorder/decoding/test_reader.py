@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import signal
 from pathlib import Path
 
@@ -137,7 +138,7 @@ async def test_the_death_of_one_worker_costs_its_camera_alone(reader: DecodingPr
         (victim,) = reader.workers()
         async with receiving(other.stream_url(), reader.socket, UDP) as second:
             await second.collector.until_units(3)
-            victim.send_signal(signal.SIGSEGV)
+            os.kill(victim, signal.SIGSEGV)
             await first.collector.until_condition(lost, Cause.PROTOCOL)
             have = len(second.collector.units)
             await second.collector.until_units(have + 10)
