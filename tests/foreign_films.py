@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -18,7 +20,9 @@ FRAMES = 50
 @cache
 def foreign_film(codec: str) -> Path:
     """An MP4 of two seconds, 352x288 at 25 frames a second; `codec` is `mpeg4` or `mjpeg`."""
-    path = Path(mkdtemp(prefix="vms-films-")) / f"{codec}.mp4"
+    folder = mkdtemp(prefix="vms-films-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = Path(folder) / f"{codec}.mp4"
     with av.open(str(SUB_FILE)) as source, av.open(str(path), "w") as target:
         stream = target.add_stream(codec, rate=25)
         assert isinstance(stream, VideoStream)
