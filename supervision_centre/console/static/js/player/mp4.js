@@ -41,16 +41,6 @@ const find = (data, type, from, to) => {
 };
 
 /**
- * How many bytes of a growing buffer are a whole init segment (up to the end of `moov`).
- * @param {Uint8Array} bytes
- * @returns {number} 0 while it is not complete
- */
-export function initLength(bytes) {
-  for (const box of boxes(view(bytes))) if (box.type === "moov") return box.end;
-  return 0;
-}
-
-/**
  * What an init segment says.
  * @param {Uint8Array} bytes
  * @returns {{mime: string, codec: string, description: Uint8Array, timescale: number}|null} null when it holds no H.264 or

@@ -33,6 +33,7 @@ const SENTENCES = {
   unassigned: "Cette caméra n’est confiée à aucun enregistreur.",
   replaced: "Une autre consultation a pris la place de celle-ci.",
   recorder: "L’enregistreur de cette caméra est indisponible.",
+  "audit.unavailable": "Le journal des accès ne répond pas\u00a0: aucune image ne peut être montrée.",
 };
 
 const TITLES = {
