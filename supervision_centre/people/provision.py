@@ -48,10 +48,12 @@ class DemonstrationAccount:
 DEMONSTRATION_ACCOUNTS: tuple[DemonstrationAccount, ...] = (
     DemonstrationAccount("operatrice", "Camille Lefèvre", Role.OPERATOR),
     DemonstrationAccount("superviseur", "Julien Marchand", Role.SUPERVISOR),
+    DemonstrationAccount("adjointe", "Claire Fontaine", Role.SUPERVISOR),
     DemonstrationAccount("gendarme", "Adjudant Sophie Renault", Role.GENDARME),
     DemonstrationAccount("installateur", "Karim Benali", Role.INSTALLER),
     DemonstrationAccount("maire", "Hélène Duval", Role.MAYOR, frozenset({_EVREUX})),
     DemonstrationAccount("dpo", "Antoine Morel", Role.DPO),
+    DemonstrationAccount("inspecteur", "Isabelle Roy", Role.INSPECTOR),
     DemonstrationAccount("administrateur", "Nadia Petit", Role.ADMINISTRATOR),
 )
 

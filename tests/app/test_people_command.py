@@ -104,7 +104,8 @@ async def test_the_people_of_the_demonstration_are_made_once(empty_database: Dat
     async with empty_database.reading() as session:
         rows = await session.all(select(PersonRow))
     assert {row.login for row in rows} == {
-        "operatrice", "superviseur", "gendarme", "installateur", "maire", "dpo", "administrateur",
+        "operatrice", "superviseur", "adjointe", "gendarme", "installateur", "maire", "dpo",
+        "inspecteur", "administrateur",
     }  # fmt: skip
     assert {Role(row.role) for row in rows if row.agrement_number} == ROLES_WITH_AGREMENT
     passwords.close()
