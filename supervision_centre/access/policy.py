@@ -3,6 +3,8 @@
 - Rights follow from the role alone, by one matrix. An operator reports facts: no judicial act is in reach (LAW-21).
   A gendarme looks and records nothing (LAW-24). An installer sees no image (LAW-57). Mayors and the data protection
   officer read the journal. An administrator manages people and sees no image.
+- An inspector of the commission or of the CNIL reads the journal, the lists and the settings, sees no image and
+  changes nothing (LAW-31).
 - Holds are a judicial function of the supervisor; what investigators asked for is read by the data protection officer
   besides, and by no elected official. What was destroyed is told to all who answer for it (LAW-09).
 - A right is used only by a person in force: not suspended, habilitated today, with the prefect's agrément where the
@@ -46,6 +48,7 @@ class Right(StrEnum):
     HOLD_LIST = "hold.list"
     DESTRUCTION = "destruction"
     CAPACITY = "capacity"
+    INVENTORY = "inventory"
     REQUISITION = "requisition"
 
 
@@ -63,7 +66,10 @@ _MATRIX: dict[Role, frozenset[Right]] = {
     Role.INSTALLER: frozenset({Right.CAMERAS, Right.INSTALL}),
     Role.MAYOR: frozenset({Right.CAMERAS, Right.JOURNAL, Right.DESTRUCTION}),
     Role.DELEGATE: frozenset({Right.CAMERAS, Right.JOURNAL, Right.DESTRUCTION}),
-    Role.DPO: frozenset({Right.CAMERAS, Right.JOURNAL, Right.PEOPLE_LIST, Right.HOLD_LIST, Right.DESTRUCTION}),
+    Role.DPO: frozenset({Right.CAMERAS, Right.JOURNAL, Right.PEOPLE_LIST, Right.HOLD_LIST, Right.DESTRUCTION})
+    | {Right.INVENTORY},
+    Role.INSPECTOR: frozenset({Right.CAMERAS, Right.JOURNAL, Right.PEOPLE_LIST, Right.HOLD_LIST, Right.DESTRUCTION})
+    | {Right.CAPACITY, Right.INVENTORY},
     Role.ADMINISTRATOR: frozenset(
         {Right.CAMERAS, Right.PRESENCE, Right.PEOPLE_LIST, Right.PEOPLE_SUSPEND, Right.PEOPLE_MANAGE, Right.CAPACITY}
     ),

@@ -30,6 +30,7 @@ class Role(StrEnum):
     MAYOR = "mayor"
     DELEGATE = "delegate"
     DPO = "dpo"
+    INSPECTOR = "inspector"
     ADMINISTRATOR = "administrator"
 
 
@@ -41,11 +42,13 @@ ROLE_LABELS: dict[Role, str] = {
     Role.MAYOR: "Maire",
     Role.DELEGATE: "Élu délégataire",
     Role.DPO: "Délégué à la protection des données",
+    Role.INSPECTOR: "Contrôle (commission départementale ou CNIL)",
     Role.ADMINISTRATOR: "Administrateur de la plateforme",
 }
 
 ROLES_WITH_AGREMENT = frozenset({Role.OPERATOR, Role.SUPERVISOR})
 CONTROL_ROOM = frozenset({Role.OPERATOR, Role.SUPERVISOR})
+ELECTED = frozenset({Role.MAYOR, Role.DELEGATE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +172,7 @@ def _check_territories(person: Person) -> None:
             "Aucun territoire n'est indiqué.",
             "Indiquez au moins une commune ou un département.",
         )
-    if person.role in {Role.MAYOR, Role.DELEGATE} and person.communes != person.territories:
+    if person.role in ELECTED and person.communes != person.territories:
         raise _invalid(
             "person.territory",
             "Un élu est compétent pour sa commune, non pour un département.",

@@ -75,9 +75,11 @@ def test_who_has_the_rights_of_retention() -> None:
     """LAW-21, LAW-24: holding is a function of supervisors; LAW-09: destruction is told to who answers for it."""
     having = {right: {role for role in Role if right in rights_of(role)} for right in Right}
     assert having[Right.HOLD] == {Role.SUPERVISOR}
-    assert having[Right.HOLD_LIST] == {Role.SUPERVISOR, Role.DPO}
-    assert having[Right.DESTRUCTION] == {Role.SUPERVISOR, Role.DPO, Role.MAYOR, Role.DELEGATE}
-    assert having[Right.CAPACITY] == {Role.SUPERVISOR, Role.ADMINISTRATOR}
+    assert having[Right.HOLD_LIST] == {Role.SUPERVISOR, Role.DPO, Role.INSPECTOR}
+    assert having[Right.DESTRUCTION] == {
+        Role.SUPERVISOR, Role.DPO, Role.INSPECTOR, Role.MAYOR, Role.DELEGATE
+    }  # fmt: skip
+    assert having[Right.CAPACITY] == {Role.SUPERVISOR, Role.INSPECTOR, Role.ADMINISTRATOR}
 
 
 def test_from_2029_the_articles_of_the_new_code_are_proposed() -> None:

@@ -90,7 +90,7 @@ async def test_the_officer_reads_everything_and_that_is_in_the_journal_too(centr
     operator, dpo = await centre.logged_in(Role.OPERATOR), await centre.logged_in(Role.DPO)
     await operator.watch(camera_id(1), camera_id(3))
     await centre.some(EventKind.LIVE_OPENED, 2)
-    answer = (await dpo.get("/api/journal", operation="consultation", person=operator.me["person"]["id"])).json()
+    answer = (await dpo.get("/api/audit/entries", operation="consultation", person=operator.me["person"]["id"])).json()
     assert {entry["camera_name"] for entry in answer["entries"]} == {"Place 1", "Place 3"}
     first = answer["entries"][0]
     assert (first["kind_label"], first["operation_label"]) == ("Consultation en direct ouverte", "Consultation")
@@ -107,8 +107,8 @@ async def test_pages_follow_each_other(centre: TestCentre) -> None:
     await operator.watch(*(camera_id(number) for number in (1, 2, 3)))
     await centre.some(EventKind.LIVE_OPENED, 3)
     query: dict[str, Any] = {"person": operator.me["person"]["id"], "operation": "consultation", "limit": 2}
-    first = (await dpo.get("/api/journal", **query)).json()
-    second = (await dpo.get("/api/journal", **query, before=first["next"])).json()
+    first = (await dpo.get("/api/audit/entries", **query)).json()
+    second = (await dpo.get("/api/audit/entries", **query, before=first["next"])).json()
     seen = [entry["index"] for entry in first["entries"] + second["entries"]]
     assert len(seen) == 3
     assert seen == sorted(seen, reverse=True)
@@ -121,10 +121,10 @@ async def test_a_mayor_reads_the_entries_of_their_commune_only(centre: TestCentr
     entries = await centre.some(EventKind.LIVE_OPENED, 2)
     by_commune = {entry.event.commune: entry.index for entry in entries if entry.event}
     for query in ({}, {"commune": VERNON}, {"camera": camera_id(3)}):
-        shown = (await mayor.get("/api/journal", **query)).json()["entries"]
+        shown = (await mayor.get("/api/audit/entries", **query)).json()["entries"]
         assert {entry["commune"] for entry in shown} <= {EVREUX}
-    assert (await mayor.get(f"/api/journal/{by_commune[EVREUX]}/proof")).status_code == 200
-    answer = await mayor.get(f"/api/journal/{by_commune[VERNON]}/proof")
+    assert (await mayor.get(f"/api/audit/entries/{by_commune[EVREUX]}/proof")).status_code == 200
+    answer = await mayor.get(f"/api/audit/entries/{by_commune[VERNON]}/proof")
     assert (answer.status_code, answer.json()["code"]) == (404, "journal.unknown")
 
 
@@ -132,7 +132,7 @@ async def test_a_proof_is_a_file_and_its_download_is_an_entry(centre: TestCentre
     operator, dpo = await centre.logged_in(Role.OPERATOR), await centre.logged_in(Role.DPO)
     await operator.watch(camera_id(1))
     entry = await centre.entry(EventKind.LIVE_OPENED)
-    answer = await dpo.get(f"/api/journal/{entry.index}/proof")
+    answer = await dpo.get(f"/api/audit/entries/{entry.index}/proof")
     assert f"preuve-journal-{entry.index}.json" in answer.headers["content-disposition"]
     assert camera_id(1) in json.dumps(answer.json())
     consulted = (await centre.entry(EventKind.JOURNAL_CONSULTED)).event

@@ -47,6 +47,7 @@ def cause(decision: Grant | Refusal) -> str:
         (Role.MAYOR, False, False),
         (Role.DELEGATE, False, False),
         (Role.DPO, False, False),
+        (Role.INSPECTOR, False, False),
         (Role.ADMINISTRATOR, False, False),
     ],
 )

@@ -31,8 +31,8 @@ async def test_every_route_says_what_it_does_with_images(centre: TestCentre) -> 
         "GET /api/cameras/{camera_id}/destruction",
         "GET /api/cameras/{camera_id}/timeline",
         "GET /api/holds/{hold_id}",
-        "GET /api/journal",
-        "GET /api/journal/{index}/proof",
+        "GET /api/audit/entries",
+        "GET /api/audit/entries/{index}/proof",
         "POST /api/holds",
         "POST /api/holds/{hold_id}/release",
         "POST /api/holds/{hold_id}/release/confirm",
@@ -90,8 +90,8 @@ CALLS: list[tuple[str, str, Any]] = [
     ("GET", "/api/cameras", None),
     ("GET", f"/api/cameras/{camera_id(1)}", None),
     ("GET", f"/api/cameras/{camera_id(1)}/timeline?from=2025-12-31T00:00:00Z&to=2025-12-31T01:00:00Z", None),
-    ("GET", "/api/journal", None),
-    ("GET", "/api/journal/0/proof", None),
+    ("GET", "/api/audit/entries", None),
+    ("GET", "/api/audit/entries/0/proof", None),
     ("GET", "/api/people", None),
     ("GET", "/api/presence", None),
     ("POST", "/api/people/per-nobody/suspend", None),
@@ -103,15 +103,19 @@ CALLS: list[tuple[str, str, Any]] = [
     ("POST", "/api/playback-sessions/close", {"sessions": ["view-1"]}),
     ("POST", "/api/logout", None),
 ]
+JOURNAL = {path for _, path, _ in CALLS if path.startswith("/api/audit/")}
 FORBIDDEN: dict[Role, set[str]] = {
-    Role.OPERATOR: {"/api/journal", "/api/journal/0/proof", "/api/people", "/api/presence", "suspend", "restore"},
+    Role.OPERATOR: {*JOURNAL, "/api/people", "/api/presence", "suspend", "restore"},
     Role.GENDARME: {
-        "/api/journal", "/api/journal/0/proof", "/api/people", "/api/presence", "suspend", "restore", "timeline",
-        "/api/playback-sessions/renew",
+        *JOURNAL, "/api/people", "/api/presence", "suspend", "restore", "timeline", "/api/playback-sessions/renew",
     },
     Role.INSTALLER: {
-        "/api/journal", "/api/journal/0/proof", "/api/people", "/api/presence", "suspend", "restore", "timeline",
-        "/api/playback-sessions/renew", "/api/live-sessions", "/api/live-sessions/renew",
+        *JOURNAL, "/api/people", "/api/presence", "suspend", "restore", "timeline", "/api/playback-sessions/renew",
+        "/api/live-sessions", "/api/live-sessions/renew",
+    },
+    Role.INSPECTOR: {
+        "/api/presence", "suspend", "restore", "timeline", "/api/playback-sessions/renew", "/api/live-sessions",
+        "/api/live-sessions/renew",
     },
 }  # fmt: skip
 
@@ -125,7 +129,7 @@ async def test_without_a_session_no_route_answers(centre: TestCentre) -> None:
 
 @pytest.mark.parametrize("role", list(FORBIDDEN))
 async def test_a_role_reaches_its_own_routes_only(centre: TestCentre, role: Role) -> None:
-    """LAW-21, LAW-24, LAW-57: what a role may not do is refused on the server."""
+    """LAW-21, LAW-24, LAW-31, LAW-57: what a role may not do is refused on the server."""
     browser = await centre.logged_in(role)
     refused = set()
     for method, path, body in CALLS[:-1]:
@@ -179,7 +183,7 @@ async def test_text_that_no_database_or_answer_can_hold_is_refused_as_any_other(
         await supervisor.http.post("/api/login", content=b'{"\\ud800": 1, "login": "x", "password": "x"}', headers=raw),
         await supervisor.http.post("/api/login", content=b"[" * 60_000, headers=raw),
         await supervisor.http.post("/api/login", content=b"1" * 60_000, headers=raw),
-        await supervisor.get("/api/journal?person=a%00b"),
+        await supervisor.get("/api/audit/entries?person=a%00b"),
         await supervisor.get("/api/cameras/a%00b"),
         await supervisor.get("/api/cameras/a%00b/timeline?from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z"),
     ]

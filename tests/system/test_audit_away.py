@@ -93,7 +93,7 @@ def test_a_log_that_dies_again_and_again_forgets_no_look_that_was_granted(demo: 
                 assert time.monotonic() < deadline, "viewing did not come back"
         assert len(granted) >= 3
     with demo.client("dpo") as reader:
-        entries = reader.http.get("/api/journal", params={"limit": 200}).raise_for_status().json()["entries"]
+        entries = reader.http.get("/api/audit/entries", params={"limit": 200}).raise_for_status().json()["entries"]
     written = {entry["index"]: entry["leaf"] for entry in entries}
     assert granted.items() <= written.items()
     verify(demo)

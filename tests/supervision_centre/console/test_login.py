@@ -61,7 +61,7 @@ def test_navigation_shows_only_what_the_rights_allow(page: Page) -> None:
 def test_an_expired_session_goes_back_to_the_login_and_says_so(page: Page, stub: Stub) -> None:
     log_in(page, "dpo")
     expect(page.get_by_role("heading", name="Journal des accès")).to_be_visible()
-    page.route("**/api/journal?*", lambda route: route.fulfill(status=401, json={"code": "session.expired"}))
+    page.route("**/api/audit/entries?*", lambda route: route.fulfill(status=401, json={"code": "session.expired"}))
     page.get_by_role("button", name="Rechercher").click()
     expect(page.get_by_text("Votre session a pris fin. Connectez-vous de nouveau.")).to_be_visible()
     expect(page.get_by_label("Identifiant")).to_be_focused()

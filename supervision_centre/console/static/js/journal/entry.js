@@ -85,7 +85,7 @@ function proofButton(entry, labelled) {
  */
 export async function downloadProof(index) {
   try {
-    const proof = await get(`/api/journal/${index}/proof`);
+    const proof = await get(`/api/audit/entries/${index}/proof`);
     const url = URL.createObjectURL(new Blob([JSON.stringify(proof, null, 2)], { type: "application/json" }));
     const link = h("a", { href: url, download: `preuve-journal-${index}.json` });
     link.click();

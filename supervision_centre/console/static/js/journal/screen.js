@@ -77,7 +77,7 @@ export function mountJournal(place) {
     const mine = (asked += 1);
     scroller.setAttribute("aria-busy", "true");
     try {
-      const answer = await get("/api/journal", { ...filters.query(), before: path[path.length - 1], limit: PAGE });
+      const answer = await get("/api/audit/entries", { ...filters.query(), before: path[path.length - 1], limit: PAGE });
       if (mine !== asked || stopped) return;
       clearNotice("audit");
       pages = path;
