@@ -210,6 +210,14 @@ def test_instants_survive_the_wire(page: Page) -> None:
     assert found == [pytest.approx(1795519518123.4568, abs=0.001), "0", "1500250000"]
 
 
+def test_a_hand_that_points_beside_what_is_recorded_means_its_edge_when_it_is_close(page: Page) -> None:
+    line = "[{ spans: [{startMs: 10000, endMs: 20000}, {startMs: 60000, endMs: 90000}], gaps: [] }]"
+    found = from_module(
+        page, "playback/timeline.js", f"[9000, 15000, 20500, 40000, 59000].map(at => m.snapped({line}, at, 4000))"
+    )
+    assert found == [10_000, 15_000, 18_000, 40_000, 60_000]
+
+
 def test_the_zoom_keeps_the_instant_under_the_pointer_and_never_shows_the_future(page: Page) -> None:
     found = from_module(
         page,

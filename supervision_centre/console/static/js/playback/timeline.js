@@ -19,6 +19,7 @@ export const causeLabel = (code) => {
   return known ? `Images manquantes\u00a0: ${known.label.toLowerCase()}` : "Images manquantes";
 };
 
+const LAST_MS = 2_000;
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
@@ -57,6 +58,20 @@ export const spanAt = (timeline, ms) => timeline.spans.find((span) => span.start
 
 /** The gap that holds an instant. @param {Timeline} timeline @param {number} ms @returns {Gap|undefined} */
 export const gapAt = (timeline, ms) => timeline.gaps.find((gap) => gap.startMs <= ms && ms < gap.endMs);
+
+/**
+ * What a hand that points near an instant means: itself when it is recorded, else the edge of what is recorded close by.
+ * @param {Timeline[]} lines
+ * @param {number} ms
+ * @param {number} reachMs how close
+ * @returns {number}
+ */
+export function snapped(lines, ms, reachMs) {
+  if (lines.some((line) => spanAt(line, ms))) return ms;
+  const edges = lines.flatMap((line) => line.spans.flatMap((span) => [span.startMs, Math.max(span.startMs, span.endMs - LAST_MS)]));
+  const near = edges.filter((edge) => Math.abs(edge - ms) <= reachMs);
+  return near.reduce((best, edge) => (Math.abs(edge - ms) < Math.abs(best - ms) ? edge : best), near[0] ?? ms);
+}
 
 /**
  * The next zoom, around an instant that stays under the pointer, never past now.

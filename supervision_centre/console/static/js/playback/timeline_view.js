@@ -3,11 +3,12 @@
 import { now } from "../session.js";
 import { fill, h, setText } from "../ui/dom.js";
 import { clockTime, dateTime, duration, plural, utcTime } from "../ui/format.js";
-import { CAUSES, causeLabel, clamped, gapAt, spanAt, zoomed } from "./timeline.js";
+import { CAUSES, causeLabel, clamped, gapAt, snapped, spanAt, zoomed } from "./timeline.js";
 import { bandAt, heightFor, paint } from "./timeline_paint.js";
 
 const DRAG_FROM_PX = 4;
 const HEAD_REACH_PX = 7;
+const SNAP_PX = 8;
 
 /** A canvas that is also a slider for the keyboard and for screen readers. */
 export class TimelineView {
@@ -164,7 +165,10 @@ export class TimelineView {
     this.#scrubMs = null;
     if (!drag) return;
     if (drag.moved && !drag.scrubs) this.setRange(this.#range);
-    else if (drag.moved || !drag.scrubs) this.#on.play(Math.min(this.#msAt(event), now()));
+    else if (drag.moved || !drag.scrubs) {
+      const reachMs = (SNAP_PX * (this.#range.endMs - this.#range.startMs)) / Math.max(1, this.#canvas.clientWidth);
+      this.#on.play(snapped(this.#lines, Math.min(this.#msAt(event), now()), reachMs));
+    }
   }
 
   #left() {
