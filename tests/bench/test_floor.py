@@ -35,7 +35,7 @@ async def test_the_floor_receives_and_writes_every_stream(
 
 
 async def test_a_machine_without_a_compiler_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(floor.shutil, "which", lambda name: None)
+    monkeypatch.setattr(floor, "_compiler", lambda: None)
     with pytest.raises(VmsError, match="compilateur") as refused:
         await floor.floor_usage([], "", "", tmp_path, 0.1, on_arrival=True)
     assert "apt-get install gcc" in refused.value.hint

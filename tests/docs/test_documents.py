@@ -43,10 +43,10 @@ def test_the_documents_show_commands():
 
 
 @pytest.mark.parametrize("command", sorted(set(RUNNABLE)))
-def test_a_command_that_is_shown_runs(command: str):
+def test_a_command_that_is_shown_runs(command: str, tmp_path: Path):
     name, *arguments = shlex.split(command)
     assert name == "vms"
-    result = vms(*arguments)
+    result = vms(*arguments, cwd=tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr
 
 

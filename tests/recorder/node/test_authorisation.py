@@ -67,7 +67,6 @@ class Camera:
         url = "rtsp://127.0.0.1:9/main"
         return camera_assignment(url, camera_id=CAMERA, starts_at_ns=starts_at_ns, ends_at_ns=ends_at_ns)
 
-    @property
     def fetched(self) -> bool:
         (status,) = self.worker.statuses()
         return status.condition is not StreamCondition.STOPPED
@@ -99,10 +98,10 @@ async def test_an_authorisation_ends_at_its_second_on_any_night(tmp_path: Path, 
     clock = ManualClock(ends_ns - 2 * NS_PER_SECOND - 500_000_000)
     async with camera(tmp_path, clock, 0, ends_ns) as one:
         await clock.advance(2.4)
-        assert one.fetched
+        assert one.fetched()
         await clock.advance(0.1)
         started, stopped = await one.told(2)
-        assert not one.fetched
+        assert not one.fetched()
     assert (started.kind, stopped.kind) == (EventKind.RECORDING_STARTED, EventKind.RECORDING_STOPPED)
     assert stopped.at_ns == ends_ns
     assert stopped.details == {"cause": "not_authorised"}
@@ -115,10 +114,10 @@ async def test_an_authorisation_begins_at_its_second_on_any_night(tmp_path: Path
     clock = ManualClock(starts_ns - 2 * NS_PER_SECOND - 500_000_000)
     async with camera(tmp_path, clock, starts_ns, starts_ns + DAY_NS) as one:
         await clock.advance(2.4)
-        assert not one.fetched
+        assert not one.fetched()
         await clock.advance(0.1)
         (started,) = await one.told(1)
-        assert one.fetched
+        assert one.fetched()
     assert started.at_ns == starts_ns
 
 
@@ -128,12 +127,12 @@ async def test_a_clock_that_is_set_over_the_end_and_back_is_followed_within_a_se
     ends_ns = clock.utc_ns() + 3_600 * NS_PER_SECOND
     async with camera(tmp_path, clock, 0, ends_ns) as one:
         await clock.advance(0.5)
-        assert one.fetched
+        assert one.fetched()
         for events, step_s in ((2, 7_200), (3, -7_200)):
             clock.step_utc(step_s)
             await clock.advance(1.0)
             await one.told(events)
-            assert one.fetched is (step_s < 0)
+            assert one.fetched() is (step_s < 0)
         kinds = [event.kind for event in await one.told(3)]
     assert kinds == [EventKind.RECORDING_STARTED, EventKind.RECORDING_STOPPED, EventKind.RECORDING_STARTED]
 
@@ -143,12 +142,12 @@ async def test_the_end_of_an_event_stops_its_cameras_in_the_same_second(tmp_path
     clock = ManualClock()
     async with camera(tmp_path, clock, 0, clock.utc_ns() + 30 * DAY_NS) as one:
         await clock.advance(5.0)
-        assert one.fetched
+        assert one.fetched()
         now_ns = clock.utc_ns()
         one.worker.update_authorisation(Camera.assigned(0, now_ns))
         await clock.advance(1.0)
         _, stopped = await one.told(2)
-        assert not one.fetched
+        assert not one.fetched()
     assert stopped.kind is EventKind.RECORDING_STOPPED
     assert 0 <= stopped.at_ns - now_ns <= NS_PER_SECOND
 

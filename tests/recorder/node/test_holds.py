@@ -9,6 +9,7 @@ import shutil
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -182,7 +183,7 @@ async def test_with_a_shard_away_nothing_is_confirmed(tmp_path: Path):
         await node.close()
 
 
-async def code_of(client: ShardClient, request: dict[str, object]) -> str:
+async def code_of(client: ShardClient, request: dict[str, Any]) -> str:
     with pytest.raises(VmsError) as refused:
         await client._ask(request)
     return refused.value.code

@@ -48,7 +48,7 @@ async def bench(place: Path, clock: ManualClock, names: str = "a") -> AsyncItera
     try:
         one = Bench(home, disks, clock)
         await one.retention.start()
-        tasks = [asyncio.ensure_future(work()) for _, work in one.retention.works]  # type: ignore[arg-type]
+        tasks = [asyncio.ensure_future(work()) for _, work in one.retention.works]
         yield one
     finally:
         for task in tasks:

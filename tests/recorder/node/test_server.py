@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from recorder.contract.assignment import CameraAssignment, RecordingAuthorisation, StreamAddress, StreamRole
+from recorder.contract.capacity import DiskCapacity
+from recorder.contract.hold import HeldRange, Hold, HoldRelease
 from recorder.contract.status import StreamCondition, StreamStatus
 from recorder.contract.timeline import Timeline
 from recorder.hub.hub import StreamHub
@@ -52,6 +54,21 @@ class Operations:
         if camera_id != CAMERA:
             raise UNKNOWN
         return Timeline(camera_id, start_ns, end_ns, (), ())
+
+    async def place_hold(self, hold: Hold) -> HeldRange:
+        raise UNKNOWN
+
+    async def release_hold(self, release: HoldRelease) -> None:
+        raise UNKNOWN
+
+    async def holds(self) -> list[HeldRange]:
+        return []
+
+    async def capacity(self) -> list[DiskCapacity]:
+        return []
+
+    def confirm_clock(self) -> None:
+        return
 
     def attach(self, camera_id: str, role: StreamRole, reader: HubReader) -> None:
         if camera_id != CAMERA:
