@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+from collections.abc import Callable
 from collections.abc import Sequence as Many
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,6 +136,23 @@ class Ledger:
     def record_own(self, event: AccessEvent) -> None:
         """Sequence an entry about the log itself."""
         self.record([[Draft(event_payload(event), control=event.kind.value)]])
+
+    def record_afresh(self, drafts: Many[Draft]) -> int:
+        """Sequence entries in a new append file, and give the index of the first; the older files then only await
+        their publication."""
+        self._sequence.begin_anew()
+        return self.record([drafts])[0].first
+
+    def erase(self, number: int, expired: Callable[[Leaf, StoredPayload], bool]) -> list[int]:
+        """Erase payloads of one published bundle, in the publishing thread; the indices of those that went.
+
+        OSError may leave the bundle as it was; the call can be made again.
+        """
+        return self._tiles.erase(number, expired)
+
+    def forget_sequenced(self) -> None:
+        """Remove the append files that are published wholly, in the publishing thread."""
+        self._sequence.forget(self._tiles.size)
 
     def publish(self) -> int:
         """Publish all that is sequenced; the published size. OSError leaves it for the next call."""

@@ -19,11 +19,11 @@ class Questions:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._index = JournalIndex(folder)
+        self.index = JournalIndex(folder)
 
     def spool_heads(self, published: int) -> dict[str, SpoolHead]:
         """The newest entry of every spool."""
-        return self._index.spool_heads(published)
+        return self.index.spool_heads(published)
 
     def answer(self, message: dict[str, Any], published: int, head: SpoolHead | None) -> dict[str, Any]:
         """The answer to one question over the first `published` entries. Raises VmsError, or KeyError and the like."""
@@ -32,7 +32,7 @@ class Questions:
             return {"note": self._note()}
         if operation == "search":
             query = JournalQuery.from_json(message["query"])
-            return {"page": self._index.search(query, published).to_json()}
+            return {"page": self.index.search(query, published).to_json()}
         if operation == "proof":
             return {"proof": self._proof(int(message["index"]))}
         if operation == "consistency":
@@ -44,7 +44,7 @@ class Questions:
 
     def close(self) -> None:
         """Let go of the index."""
-        self._index.close()
+        self.index.close()
 
     def _note(self) -> str:
         return (self._folder / layout.CHECKPOINT).read_text(encoding="utf-8")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from access_audit.merkle import leaf_hash
 from access_audit.tiles import read_leaves, read_payloads
 from vms.base import durable
 
-_VERSION = 1
+_VERSION = 2
 _TABLES = """
 CREATE TABLE entry (
     number INTEGER PRIMARY KEY, at_ns INTEGER NOT NULL, kind TEXT NOT NULL, operation TEXT NOT NULL,
@@ -29,6 +30,7 @@ CREATE TABLE entry (
 CREATE TABLE spool (
     name TEXT PRIMARY KEY, sequence INTEGER NOT NULL, chain BLOB NOT NULL, number INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE expiry (newest INTEGER NOT NULL) STRICT;
 CREATE INDEX entry_person ON entry (person, number);
 CREATE INDEX entry_camera ON entry (camera, number);
 CREATE INDEX entry_commune ON entry (commune, number);
@@ -69,6 +71,28 @@ class JournalIndex:
         self._catch_up(published)
         rows = self._database.execute("SELECT name, sequence, chain, number FROM spool")
         return {name: SpoolHead(sequence, chain, number) for name, sequence, chain, number in rows}
+
+    def forget(self, numbers: Sequence[int], before: int, newest: int) -> None:
+        """Lose the keys of entries whose payloads are erased; `newest` is the index of the last statement of expiry.
+
+        `before` is that of the statement before this erasure. An index that has not followed it, because of a failure
+        or a crash, is made again from the payloads.
+        """
+        row = self._database.execute("SELECT newest FROM expiry").fetchone()
+        known = -1 if row is None else int(row[0])
+        if newest == known and not numbers:
+            return
+        if known != before:
+            self._start_again()
+        with self._database:
+            self._database.executemany(
+                "UPDATE entry SET kind = '', operation = '', person = '', camera = '', commune = '', requisition = ''"
+                " WHERE number = ?",
+                ((number,) for number in numbers),
+            )
+            self._database.execute("DELETE FROM expiry")
+            self._database.execute("INSERT INTO expiry VALUES (?)", (newest,))
+        self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Close the database."""
@@ -123,6 +147,7 @@ class JournalIndex:
         database = sqlite3.connect(self._path, check_same_thread=False)
         try:
             database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA secure_delete = ON")
             version = database.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
                 database.executescript(_TABLES + f"PRAGMA user_version = {_VERSION};")

@@ -156,6 +156,13 @@ class Sequence:
             raise
         self._path, self._descriptor, self._size = path, descriptor, os.fstat(descriptor).st_size
 
+    def begin_anew(self) -> None:
+        """Have the next batch begin a new file, so that `forget` can remove this one. OSError changes nothing."""
+        if self._torn:
+            self._cut_back()
+        self.close()
+        self._path = None
+
     def forget(self, published: int) -> None:
         """Remove the files that the published checkpoint covers wholly, except the one being written (Q4)."""
         files = files_of(self._folder)

@@ -8,12 +8,20 @@ checkpoint finds what it names (C2SP tlog-tiles).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from access_audit import layout
-from access_audit.format import StoredPayload, decode_bundle, decode_payloads, encode_bundle, encode_payloads
+from access_audit.format import (
+    Leaf,
+    StoredPayload,
+    decode_bundle,
+    decode_payloads,
+    encode_bundle,
+    encode_payloads,
+    parse_leaf,
+)
 from access_audit.merkle import HASH_BYTES, Frontier, leaf_hash, root
 from access_audit.sequence import Batch
 from vms.base import durable
@@ -113,6 +121,27 @@ class TileWriter:
         while self._obsolete:
             self._drop_partials(self._obsolete[0])
             del self._obsolete[0]
+
+    def erase(self, number: int, expired: Callable[[Leaf, StoredPayload], bool]) -> list[int]:
+        """Erase the payloads of one published bundle for which `expired` holds; the indices of those that went.
+
+        The file is read, not what is remembered of it: after an OSError the call can be made again.
+        """
+        edge = self._edge
+        width = min(WIDTH, edge.size - number * WIDTH)
+        leaves = read_leaves(self._folder, number, width)
+        kept = read_payloads(self._folder, number)[:width]
+        gone: list[int] = []
+        for place, stored in enumerate(kept):
+            if stored is not None and expired(parse_leaf(leaves[place]), stored):
+                kept[place] = None
+                gone.append(number * WIDTH + place)
+        if number == edge.size // WIDTH:
+            # Before the file, so that no publication brings back what a failure left half done.
+            edge.payloads = kept
+        if gone:
+            self._write(layout.payload_path(number), encode_payloads(kept))
+        return gone
 
     def _close_bundle(self, edge: _Edge) -> None:
         number = (edge.size - 1) // WIDTH

@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -27,6 +28,7 @@ import structlog
 from access_audit import wire
 from access_audit.checkpoint import SigningKey
 from access_audit.events import AccessEvent, Author, EventKind, Reason
+from access_audit.expiry import ROUND_S, Expiry, Turn
 from access_audit.format import (
     FormatError,
     SpoolMark,
@@ -41,7 +43,9 @@ from access_audit.ledger import Draft, Ledger
 from access_audit.questions import Questions
 from access_audit.receipt import RecordedBatch
 from access_audit.refusals import bad_event
+from access_audit.retention import Retention
 from access_audit.search import SpoolHead
+from access_audit.tiles import TileError
 from vms.base import durable
 from vms.base.clock import NS_PER_SECOND, Clock, utc_text
 from vms.base.errors import ErrorKind, VmsError
@@ -65,6 +69,8 @@ class WriterSettings:
     socket: Path
     key_file: Path
     origin: str
+    retention: Retention | None = None
+    """How long payloads are kept; None keeps them, for a log that only tests read."""
 
 
 @dataclass(slots=True)
@@ -85,7 +91,7 @@ async def run_writer(settings: WriterSettings, clock: Clock, stop: asyncio.Event
     lock = await asyncio.to_thread(durable.FolderLock, settings.folder)
     try:
         key = await asyncio.to_thread(open_signing_key, settings.key_file, settings.folder, settings.origin)
-        writer = await asyncio.to_thread(Writer, settings.folder, key, clock)
+        writer = await asyncio.to_thread(Writer, settings.folder, key, clock, settings.retention)
         try:
             await _serve(writer, settings.socket, stop, on_ready)
         finally:
@@ -104,7 +110,8 @@ async def _serve(writer: Writer, socket: Path, stop: asyncio.Event, on_ready: Ca
 
     await asyncio.to_thread(durable.remove, socket)
     server = await asyncio.start_unix_server(connected, socket, limit=1024 * 1024)
-    loops = [asyncio.create_task(writer.commit_for_ever()), asyncio.create_task(writer.publish_for_ever())]
+    rounds = (writer.commit_for_ever(), writer.publish_for_ever(), writer.expire_for_ever())
+    loops = [asyncio.create_task(each) for each in rounds]
     try:
         on_ready()
         stopped = asyncio.create_task(stop.wait())
@@ -145,7 +152,7 @@ async def _converse(writer: Writer, reader: asyncio.StreamReader, answers: async
 class Writer:
     """An open log and the requests that wait for it. Made in a thread, used in one event loop."""
 
-    def __init__(self, folder: Path, key: SigningKey, clock: Clock) -> None:
+    def __init__(self, folder: Path, key: SigningKey, clock: Clock, retention: Retention | None = None) -> None:
         self._clock = clock
         self._ledger = Ledger(folder, key, clock)
         self._questions = Questions(folder)
@@ -165,6 +172,11 @@ class Writer:
         self._committing = ThreadPoolExecutor(1, "audit-commit")
         self._publishing = ThreadPoolExecutor(1, "audit-publish")
         self._asking = ThreadPoolExecutor(1, "audit-ask")
+        self._expiry = (
+            None
+            if retention is None
+            else Expiry(folder, self._ledger, self._questions.index, retention, clock, _WRITER)
+        )
         log.info("access log open", size=self._ledger.size, recovered=recovery.published, dropped=recovery.dropped)
 
     async def answer(self, content: bytes) -> bytes:
@@ -182,6 +194,8 @@ class Writer:
             return wire.JSON + json_frame({"id": number, "ok": True, **answer})[4:]
         except VmsError as refused:
             return _error(number, refused)
+        except OSError as refused:
+            return _error(number, _disk(refused))
         except (wire.WireError, FrameError, FormatError, KeyError, TypeError, ValueError) as wrong:
             return _error(number, bad_event(str(wrong)))
 
@@ -222,6 +236,27 @@ class Writer:
                 log.error("publishing failed, and is tried again", error=repr(refused))
                 await self._clock.sleep(1.0)
                 self._publish.set()
+
+    async def expire_for_ever(self) -> None:
+        """Erase what has reached its legal end, at the start and every hour (LAW-28)."""
+        while True:
+            if self._expiry is not None:
+                try:
+                    await self._expire(self._expiry)
+                except (OSError, TileError, FormatError, sqlite3.Error) as refused:
+                    log.error("expiry failed, and is tried again", error=repr(refused))
+            await self._clock.sleep(ROUND_S)
+
+    async def _expire(self, expiry: Expiry) -> None:
+        pools = {
+            Turn.PUBLISHING: self._publishing,
+            Turn.COMMITTING: self._committing,
+            Turn.ASKING: self._asking,
+        }
+        steps, turn = expiry.round(), Turn.ASKING
+        loop = asyncio.get_running_loop()
+        while (following := await loop.run_in_executor(pools[turn], next, steps, None)) is not None:
+            turn = following
 
     async def _quiet(self) -> None:
         for _ in range(round(PUBLISH_WITHIN_S / QUIET_S)):

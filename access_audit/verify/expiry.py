@@ -54,7 +54,9 @@ def _judge_present(step: Step, runs: Sequence[Run], statements: Sequence[Expired
     everywhere = [each for each in statements if each.controller == EVERYBODY]
     before = max((each.before_ns for each in everywhere), default=0)
     settled = max((each.before_ns for each in everywhere if now - each.at_ns > _DAY_NS), default=0)
-    last_erased = max((run.first for run in runs if not run.present), default=-1)
+    # What an authority's own statement covers went in its own turn, and says nothing about the order of the others.
+    apart = max((each.before_ns for each in statements if each.controller != EVERYBODY), default=0)
+    last_erased = max((run.first for run in runs if not run.present and run.last_ns >= apart), default=-1)
     expiring = 0
     for run in runs:
         if not run.present or run.first_ns >= before:

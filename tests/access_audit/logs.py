@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from access_audit.client import AuditClient
 from access_audit.events import AccessEvent, Author, EventKind, Reason
 from access_audit.keys import load_log_key
+from access_audit.retention import Retention
 from access_audit.writer import WriterSettings, run_writer
 from vms.base.clock import Clock, SystemClock
 
@@ -23,9 +25,11 @@ def settings_of(folder: Path) -> WriterSettings:
 
 
 @asynccontextmanager
-async def running_writer(folder: Path, clock: Clock | None = None) -> AsyncIterator[WriterSettings]:
+async def running_writer(
+    folder: Path, clock: Clock | None = None, retention: Retention | None = None
+) -> AsyncIterator[WriterSettings]:
     """A writer that answers at the start of the block and is gone at its end."""
-    settings = settings_of(folder)
+    settings = replace(settings_of(folder), retention=retention)
     stop, ready = asyncio.Event(), asyncio.Event()
     task = asyncio.create_task(run_writer(settings, clock or SystemClock(), stop, ready.set))
     waiting = asyncio.create_task(ready.wait())
