@@ -35,7 +35,8 @@ class Obstacle(StrEnum):
 class Authorisation:
     """One arrêté. Instants are UTC nanoseconds, the end excluded; the dates of entry into service are 0 while missing.
 
-    Raises ValueError on a retention over the legal month (LAW-07) or a duration over the legal one (LAW-02, LAW-03).
+    `minimum_days` is the least retention that it may set (LAW-08), 0 where it sets none. Raises ValueError on a
+    retention over the legal month (LAW-07), a minimum over it, or a duration over the legal one (LAW-02, LAW-03).
     """
 
     authorisation_id: str
@@ -49,10 +50,13 @@ class Authorisation:
     ends_at_ns: int
     cnil_commitment_at_ns: int = 0
     prefect_informed_at_ns: int = 0
+    minimum_days: int = 0
 
     def __post_init__(self) -> None:
         if not 1 <= self.retention_days <= MAX_RETENTION_DAYS:
             raise ValueError(f"la durée de conservation est de 1 à {MAX_RETENTION_DAYS} jours")
+        if not 0 <= self.minimum_days <= self.retention_days:
+            raise ValueError(f"la durée minimale de conservation est de 0 à {self.retention_days} jours")
         if self.ends_at_ns <= self.starts_at_ns:
             raise ValueError("une autorisation finit après son début")
         longest = MAX_PROVISIONAL_DAYS if self.kind is AuthorisationKind.PROVISIONAL else MAX_ORDINARY_DAYS

@@ -59,6 +59,7 @@ class RecordableCamera:
     starts_at_ns: int
     ends_at_ns: int
     retention_days: int
+    minimum_days: int = 0
     username: str = ""
     password: str = field(default="", repr=False)
 

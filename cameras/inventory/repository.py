@@ -326,6 +326,7 @@ def _authorisation_row(authorisation: Authorisation) -> AuthorisationRow:
         commune=authorisation.commune,
         purposes=list(authorisation.purposes),
         retention_days=authorisation.retention_days,
+        minimum_days=authorisation.minimum_days,
         starts_at_ns=authorisation.starts_at_ns,
         ends_at_ns=authorisation.ends_at_ns,
         cnil_commitment_at_ns=authorisation.cnil_commitment_at_ns,
@@ -342,6 +343,7 @@ def _authorisation(row: AuthorisationRow) -> Authorisation:
         commune=row.commune,
         purposes=tuple(row.purposes),
         retention_days=row.retention_days,
+        minimum_days=row.minimum_days,
         starts_at_ns=row.starts_at_ns,
         ends_at_ns=row.ends_at_ns,
         cnil_commitment_at_ns=row.cnil_commitment_at_ns,
@@ -388,6 +390,7 @@ def _recordable(
         starts_at_ns=authorisation.starts_at_ns,
         ends_at_ns=authorisation.ends_at_ns,
         retention_days=authorisation.retention_days,
+        minimum_days=authorisation.minimum_days,
         username=camera.username,
         password=password,
     )

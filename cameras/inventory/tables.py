@@ -34,6 +34,7 @@ class AuthorisationRow(Table):
     commune: Mapped[str] = mapped_column(ForeignKey("commune.code_insee"))
     purposes: Mapped[list[str]] = mapped_column(JSON)
     retention_days: Mapped[int]
+    minimum_days: Mapped[int] = mapped_column(default=0, server_default="0")
     starts_at_ns: Mapped[int] = mapped_column(BigInteger)
     ends_at_ns: Mapped[int] = mapped_column(BigInteger)
     cnil_commitment_at_ns: Mapped[int] = mapped_column(BigInteger, default=0)

@@ -20,6 +20,13 @@ def test_a_retention_outside_the_legal_month_is_refused(days: int):
         replace(DECISION, retention_days=days)
 
 
+@pytest.mark.parametrize("days", [-1, 31])
+def test_a_minimum_outside_of_the_retention_is_refused(days: int):
+    """LAW-08."""
+    with pytest.raises(ValueError, match="minimale"):
+        replace(DECISION, minimum_days=days)
+
+
 def test_a_provisional_decision_of_five_months_is_refused():
     """LAW-03."""
     with pytest.raises(ValueError, match="dure au plus"):

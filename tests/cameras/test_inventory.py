@@ -49,7 +49,7 @@ async def put_in_service(inventory: Inventory, commune: str) -> str:
     now_ns = SystemClock().utc_ns()
     decision = Authorisation(
         f"auth-{commune}", f"27-2026-{commune}", "Préfet de l'Eure", AuthorisationKind.ORDINARY, commune, ("p",), 15,
-        now_ns - YEAR_NS, now_ns + YEAR_NS, now_ns - YEAR_NS, now_ns - YEAR_NS,
+        now_ns - YEAR_NS, now_ns + YEAR_NS, now_ns - YEAR_NS, now_ns - YEAR_NS, minimum_days=10,
     )  # fmt: skip
     stream = StreamRecord("main", "rtsp://127.0.0.1/main", "h264", 1920, 1080, 25.0)
     camera = CameraRecord(
@@ -73,6 +73,13 @@ async def test_a_decision_over_the_legal_month_leaves_its_cameras_out_and_the_ot
     (recordable,) = await inventory.recordable()
     assert recordable.camera_id == lawful
     assert assignment_of(recordable).authorisation.retention_days == 15
+
+
+async def test_the_minimum_of_a_decision_reaches_the_recorder(inventory: Inventory) -> None:
+    """LAW-08."""
+    await put_in_service(inventory, EVREUX)
+    (recordable,) = await inventory.recordable()
+    assert assignment_of(recordable).authorisation.minimum_days == 10
 
 
 async def test_a_camera_that_is_taken_down_is_listed_no_more_and_still_known(inventory: Inventory) -> None:

@@ -39,6 +39,7 @@ def assignment_of(camera: RecordableCamera) -> CameraAssignment:
             starts_at_ns=camera.starts_at_ns,
             ends_at_ns=camera.ends_at_ns,
             retention_days=camera.retention_days,
+            minimum_days=camera.minimum_days,
         ),
         username=camera.username,
         password=camera.password,
