@@ -1,7 +1,8 @@
 """The caller's side of the log: record an event, hold its receipt.
 
 - Calls that are made in the same turn of the loop travel in one message, and the writer syncs once for all that wait.
-- No answer within `timeout_s` is an error: viewing fails closed. A lost connection is made again by the next call.
+- No answer within `timeout_s` is an error: viewing fails closed. A lost connection is made again by the next call, and
+  so is one on which nothing at all came while a caller waited: it may lead to nobody any more.
 - A request whose answer was lost is not sent again. Its entry may stand in the log without an act, which is
   acceptable; an act without an entry is not.
 - An answer that does not prove what was sent is treated as no answer.
@@ -67,6 +68,7 @@ class _Connection:
         self._waiting: dict[int, Callable[[bytes | VmsError], None]] = {}
         self._gathered: list[_Call] = []
         self.closed = False
+        self._heard_s = asyncio.get_running_loop().time()
         self._task = asyncio.create_task(self._read(reader), name="audit client")
 
     def gather(self, call: _Call) -> None:
@@ -139,6 +141,7 @@ class _Connection:
         why = "connection closed by the writer"
         try:
             while (content := await read_frame(reader)) is not None:
+                self._heard_s = asyncio.get_running_loop().time()
                 self._dispatch(content)
         except (OSError, FrameError) as broken:
             why = str(broken)
@@ -160,6 +163,18 @@ class _Connection:
         if done is None:
             return
         done(content if message.get("ok") else _error_of(message))
+
+    def silent_s(self) -> float:
+        """How long nothing has come."""
+        return asyncio.get_running_loop().time() - self._heard_s
+
+    def abandon(self) -> None:
+        """Give up a connection that leads nowhere; those who wait on it get their error at once."""
+        if self.closed:
+            return
+        self.closed = True
+        self._writer.transport.abort()
+        self._task.cancel()
 
     async def close(self) -> None:
         self._task.cancel()
@@ -293,6 +308,8 @@ class AuditClient:
             async with asyncio.timeout(self._timeout_s):
                 return await exchange
         except TimeoutError:
+            if self._connection is not None and self._connection.silent_s() > self._timeout_s / 2:
+                self._connection.abandon()
             raise unavailable(f"no answer within {self._timeout_s} s") from None
 
     async def _connect(self) -> _Connection:

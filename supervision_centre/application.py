@@ -24,6 +24,8 @@ from supervision_centre.destruction.service import Destruction
 from supervision_centre.holds.routes import router as holds
 from supervision_centre.holds.service import Holds
 from supervision_centre.holds.upkeep import HoldUpkeep
+from supervision_centre.journal.export import Exports
+from supervision_centre.journal.export_routes import router as journal_exports
 from supervision_centre.journal.routes import router as journal
 from supervision_centre.live.routes import router as live
 from supervision_centre.people.accounts import Accounts
@@ -52,7 +54,7 @@ def create_app(services: CentreServices) -> FastAPI:
     web_sessions = WebSessions(services.database, services.clock, services.settings)
     viewing = Viewing(services, deliverer)
     login = Login(services, web_sessions, viewing, deliverer)
-    accounts = Accounts(services.database, services.clock, services.passwords)
+    accounts = Accounts(services.database, services.clock, services.passwords, services.audit.record)
     sweep = Sweep(services, viewing, web_sessions, deliverer)
     upkeep = HoldUpkeep(services, deliverer)
 
@@ -65,9 +67,11 @@ def create_app(services: CentreServices) -> FastAPI:
     )
     holding = Holds(services, deliverer, upkeep)
     certificates = Destruction(services.audit, services.node, services.database, services.clock)
-    app.state.centre = Centre(services, web_sessions, deliverer, viewing, login, accounts, holding, certificates)
+    app.state.centre = Centre(
+        services, web_sessions, deliverer, viewing, login, accounts, holding, certificates, Exports(services)
+    )
     errors.install(app)
-    for router in (people, cameras, live, playback, holds, destruction, capacity, journal, health):
+    for router in (people, cameras, live, playback, holds, destruction, capacity, journal, journal_exports, health):
         app.include_router(router)
     if services.settings.console_files is not None:
         console = StaticFiles(directory=services.settings.console_files, html=True, check_dir=False)

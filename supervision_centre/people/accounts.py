@@ -1,5 +1,6 @@
 """Accounts: create, suspend, restore, change a password. Used by the API, the command line and the demonstration.
 
+Giving a right waits for the receipt of its entry: without the journal nobody gets an account or is restored (LAW-25).
 Suspending is one transaction: the account, its log-ins and its open looks end together, each with its entry (LAW-17).
 It waits neither for the journal nor for a node: both are told by the sweep of the running centre within a second, or at
 once by the API itself.
@@ -7,13 +8,13 @@ once by the API itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
-from access_audit.events import Author, EventKind
+from access_audit.events import AccessEvent, Author, EventKind
 from supervision_centre.access.entries import account_event
 from supervision_centre.access.looks import close_looks
 from supervision_centre.access.owed import owe
@@ -26,11 +27,17 @@ from vms.base.database import Database
 from vms.base.errors import ErrorKind, VmsError
 from vms.base.ids import new_id
 
+RecordEvent = Callable[[AccessEvent], Awaitable[object]]
+
 
 class Accounts:
-    """The accounts of one centre. `author` of each change is who makes it, for the journal."""
+    """The accounts of one centre. `author` of each change is who makes it, for the journal.
 
-    def __init__(self, database: Database, clock: Clock, passwords: Passwords) -> None:
+    `record` puts an entry in the journal and returns once it is there, or raises VmsError `audit.unavailable`.
+    """
+
+    def __init__(self, database: Database, clock: Clock, passwords: Passwords, record: RecordEvent) -> None:
+        self._record = record
         self._database = database
         self._clock = clock
         self._passwords = passwords
@@ -40,20 +47,17 @@ class Accounts:
         person = replace(person, person_id=new_id("per"), login=normal_login(person.login), name=person.name.strip())
         check_person(person)
         check_new_password(password, person.login)
+        async with self._database.reading() as reading:
+            if await repository.row_by_login(reading, person.login) is not None:
+                raise _taken(person)
         kept = await self._passwords.hash(password)
         now_ns = self._clock.utc_ns()
+        await self._record(account_event(EventKind.ACCOUNT_CREATED, author, now_ns, person))
         try:
             async with self._database.writing() as session:
                 session.add(repository.row_of(person, kept, now_ns))
-                await session.flush()
-                owe(session, [account_event(EventKind.ACCOUNT_CREATED, author, now_ns, person)])
         except IntegrityError:
-            raise VmsError(
-                ErrorKind.CONFLICT,
-                "person.login_taken",
-                f"L'identifiant « {person.login} » est déjà celui d'une autre personne.",
-                hint="Choisissez un autre identifiant : un compte appartient à une seule personne.",
-            ) from None
+            raise _taken(person) from None
         return person
 
     async def everybody(self) -> list[Person]:
@@ -83,13 +87,15 @@ class Accounts:
 
     async def restore(self, person_id: str, author: Author) -> None:
         """Let a suspended person in again. VmsError `person.unknown`."""
-        now_ns = self._clock.utc_ns()
+        async with self._database.reading() as reading:
+            person = await repository.person_by_id(reading, person_id)
+        if person is None:
+            raise _unknown()
+        if not person.suspended_at_ns:
+            return
+        await self._record(account_event(EventKind.ACCOUNT_RESTORED, author, self._clock.utc_ns(), person))
         async with self._database.writing() as session:
-            person = await repository.person_by_id(session, person_id)
-            if person is None:
-                raise _unknown()
-            if await repository.set_suspended(session, person_id, None):
-                owe(session, [account_event(EventKind.ACCOUNT_RESTORED, author, now_ns, person)])
+            await repository.set_suspended(session, person_id, None)
 
     async def set_password(self, person_id: str, password: str) -> None:
         """Give a new password and end every log-in made with the old one. VmsError `password.weak`."""
@@ -103,6 +109,15 @@ class Accounts:
             await writing.execute(update(PersonRow).where(PersonRow.person_id == person_id).values(password_hash=kept))
             await repository.forget_web_sessions(writing, person_id)
             await close_looks(writing, self._clock.utc_ns(), "session_ended", person_id=person_id)
+
+
+def _taken(person: Person) -> VmsError:
+    return VmsError(
+        ErrorKind.CONFLICT,
+        "person.login_taken",
+        f"L'identifiant « {person.login} » est déjà celui d'une autre personne.",
+        hint="Choisissez un autre identifiant : un compte appartient à une seule personne.",
+    )
 
 
 def _unknown() -> VmsError:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from access_audit.events import Author
-from supervision_centre.people.accounts import Accounts
+from supervision_centre.people.accounts import Accounts, RecordEvent
 from supervision_centre.people.passwords import Passwords
 from supervision_centre.people.person import (
     ROLE_LABELS,
@@ -71,20 +71,22 @@ def system_author(name: str) -> Author:
     return Author("command-line", f"Ligne de commande ({name})"[:120], "system")
 
 
-async def provision_demonstration(place: HasDatabase) -> int:
-    """Create the people of the demonstration who are missing, and return how many were."""
+async def provision_demonstration(place: HasDatabase, record: RecordEvent) -> int:
+    """Create the people of the demonstration who are missing, and return how many were; `record` is the journal's."""
     database = await asyncio.to_thread(Database, place.database_url)
     passwords = await asyncio.to_thread(Passwords)
     try:
-        return await create_demonstration_people(database, passwords, SystemClock())
+        return await create_demonstration_people(database, passwords, SystemClock(), record)
     finally:
         passwords.close()
         await database.close()
 
 
-async def create_demonstration_people(database: Database, passwords: Passwords, clock: Clock) -> int:
+async def create_demonstration_people(
+    database: Database, passwords: Passwords, clock: Clock, record: RecordEvent
+) -> int:
     """The same in an open database, at the time of a clock."""
-    accounts = Accounts(database, clock, passwords)
+    accounts = Accounts(database, clock, passwords, record)
     known = {person.login for person in await accounts.everybody()}
     missing = [account for account in DEMONSTRATION_ACCOUNTS if account.login not in known]
     for account in missing:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,15 +16,20 @@ from argon2 import PasswordHasher
 from sqlalchemy import create_engine, select
 from typer.testing import CliRunner, Result
 
-from access_audit.events import EventKind
+from access_audit.client import AuditClient
+from access_audit.events import AccessEvent, EventKind
 from access_audit.format import parse_payload
+from access_audit.journal import JournalQuery
 from supervision_centre.access.tables import OwedEntryRow
 from supervision_centre.people.passwords import Passwords
 from supervision_centre.people.person import ROLES_WITH_AGREMENT, Role
 from supervision_centre.people.provision import DEMONSTRATION_ACCOUNTS, create_demonstration_people
 from supervision_centre.people.tables import PersonRow
+from tests.system.demo_process import until
 from vms.app.cli.people import app
+from vms.app.layout import DataFolder, read_audit_key
 from vms.app.migrations.run import upgrade_now
+from vms.app.settings import Settings
 from vms.base.clock import ManualClock
 from vms.base.database import Database
 from vms.base.errors import VmsError
@@ -29,9 +40,26 @@ DPO = ["--role", "dpo", "--name", "Antoine Morel", *TITLES]
 
 
 @pytest.fixture
-def data(tmp_path: Path) -> Path:
-    (tmp_path / "centre").mkdir()
-    return tmp_path
+def data() -> Iterator[Path]:
+    """An installation without a journal, in a folder whose name leaves room for a socket."""
+    folder = Path(tempfile.mkdtemp(prefix="vms-"))
+    (folder / "centre").mkdir()
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def journal(data: Path) -> Iterator[Path]:
+    """The same, with its journal at work."""
+    place = DataFolder(data, Settings())
+    place.run.mkdir()
+    command = [sys.executable, "-m", "vms.app.processes", "audit-writer", str(place.effective_settings)]
+    place.effective_settings.write_text(Settings(data=data).model_dump_json())
+    writer = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    until(place.audit_socket.exists, 20, "the journal")
+    yield data
+    writer.terminate()
+    writer.wait(10)
 
 
 def vms_people(data: Path, *words: str, password: str = "") -> Result:
@@ -50,8 +78,22 @@ def owed(data: Path) -> list[EventKind]:
     return kinds
 
 
-def test_a_person_is_created_listed_suspended_and_restored_with_their_entries(data: Path) -> None:
-    """LAW-15, LAW-17, LAW-25: each change is owed to the journal in the transaction that makes it."""
+def recorded(data: Path) -> list[EventKind]:
+    async def kinds() -> list[EventKind]:
+        place = DataFolder(data, Settings())
+        client = AuditClient(place.audit_socket, await asyncio.to_thread(read_audit_key, place.audit_public_key))
+        try:
+            page = await client.search(JournalQuery(limit=50))
+        finally:
+            await client.close()
+        return [entry.event.kind for entry in reversed(page.entries) if entry.event and not entry.event.kind.control]
+
+    return asyncio.run(kinds())
+
+
+def test_a_person_is_created_listed_suspended_and_restored_with_their_entries(journal: Path) -> None:
+    """LAW-15, LAW-17, LAW-25: a right that is given waits for its entry, one that is taken away owes it."""
+    data = journal
     made = vms_people(data, "create", "dpo", *DPO, password=PASSWORD)
     assert made.exit_code == 0, made.output
     assert "Compte créé : Antoine Morel (dpo)." in made.output
@@ -60,7 +102,8 @@ def test_a_person_is_created_listed_suspended_and_restored_with_their_entries(da
     assert person["suspended_at"] is not None
     assert "Compte rétabli" in vms_people(data, "restore", "dpo").output
     assert "Mot de passe changé" in vms_people(data, "set-password", "dpo", password="cinq autres mots choisis").output
-    assert owed(data) == [EventKind.ACCOUNT_CREATED, EventKind.ACCOUNT_SUSPENDED, EventKind.ACCOUNT_RESTORED]
+    assert owed(data) == [EventKind.ACCOUNT_SUSPENDED]
+    assert recorded(data) == [EventKind.ACCOUNT_CREATED, EventKind.ACCOUNT_RESTORED]
     assert PASSWORD.encode() not in (data / "centre" / "centre.sqlite").read_bytes()
 
 
@@ -81,6 +124,26 @@ def test_what_may_not_be_is_refused_with_a_sentence(data: Path, words: list[str]
     assert refused.code == code
 
 
+def test_without_the_journal_nobody_gets_a_right_and_anybody_loses_theirs(journal: Path) -> None:
+    """LAW-17, LAW-25: the journal of this installation is stopped between the two."""
+    assert vms_people(journal, "create", "dpo", *DPO, password=PASSWORD).exit_code == 0
+    socket = DataFolder(journal, Settings()).audit_socket
+    socket.rename(socket.with_suffix(".away"))
+    assert vms_people(journal, "suspend", "dpo").exit_code == 0
+    for words, password in (("restore", "dpo"), ""), (("create", "other", *DPO), PASSWORD):
+        refused = vms_people(journal, *words, password=password).exception
+        assert isinstance(refused, VmsError)
+        assert (refused.code, bool(refused.hint)) == ("audit.unavailable", True)
+    (person,) = json.loads(vms_people(journal, "list", "--json").stdout)
+    assert person["suspended_at"] is not None
+
+
+def test_an_installation_that_was_never_started_has_no_journal_to_write_in(data: Path) -> None:
+    refused = vms_people(data, "create", "dpo", *DPO, password=PASSWORD).exception
+    assert isinstance(refused, VmsError)
+    assert refused.code == "audit.not_started"
+
+
 def test_a_folder_that_holds_no_installation_is_not_made_one(tmp_path: Path) -> None:
     refused = vms_people(tmp_path / "elsewhere", "list").exception
     assert isinstance(refused, VmsError)
@@ -99,8 +162,14 @@ async def test_the_people_of_the_demonstration_are_made_once(empty_database: Dat
     """LAW-16: they go through the door of real people, agents with an agrément."""
     passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     clock = ManualClock()
-    assert await create_demonstration_people(empty_database, passwords, clock) == len(DEMONSTRATION_ACCOUNTS)
-    assert await create_demonstration_people(empty_database, passwords, clock) == 0
+    told: list[AccessEvent] = []
+
+    async def record(event: AccessEvent) -> None:
+        told.append(event)
+
+    assert await create_demonstration_people(empty_database, passwords, clock, record) == len(DEMONSTRATION_ACCOUNTS)
+    assert await create_demonstration_people(empty_database, passwords, clock, record) == 0
+    assert [event.kind for event in told] == [EventKind.ACCOUNT_CREATED] * len(DEMONSTRATION_ACCOUNTS)
     async with empty_database.reading() as session:
         rows = await session.all(select(PersonRow))
     assert {row.login for row in rows} == {

@@ -75,7 +75,7 @@ class TestCentre:
         self.services = services
         self.folder = folder
         self.app: FastAPI = create_app(services)
-        self.accounts = Accounts(services.database, services.clock, services.passwords)
+        self.accounts = Accounts(services.database, services.clock, services.passwords, services.audit.record)
         assert isinstance(services.clock, ManualClock)
         assert isinstance(services.node, NodeInMemory)
         assert isinstance(services.cameras, DirectoryInMemory)

@@ -127,7 +127,7 @@ async def serve(folder: Path, port: int) -> None:
             settings=replace(CentreSettings(), public_origins=(origin,), centre_name="CDSU de l'Eure"),
             passwords=cheap_passwords(),
         )
-        accounts = Accounts(database, clock, services.passwords)
+        accounts = Accounts(database, clock, services.passwords, audit.record)
         for login, role, name in PEOPLE:
             made = person(role, clock.utc_ns(), login=login, name=name)
             await accounts.create(made, PASSWORD, system_author("test"))

@@ -6,6 +6,7 @@ import asyncio
 import json
 import signal
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from vms.app.cli.place import DEMONSTRATION_DATA
+from vms.app.cli.place import DEMONSTRATION_DATA, record_in_journal
 from vms.app.layout import DataFolder
 from vms.app.processes.machine import check_ports, open_folder, running
 from vms.app.processes.supervisor import ChildSpec, Observers
@@ -95,7 +96,7 @@ async def _provision(folder: DataFolder) -> None:
     from vms.app.demonstration.department import provision_department
 
     with out.status("  Découverte des caméras…") as status:
-        await provision_demonstration(folder)
+        await provision_demonstration(folder, partial(record_in_journal, folder))
         await provision_department(folder, lambda done, all_: status.update(f"  Mise en service : {done} / {all_}"))
     content = json.dumps({"base": folder.settings.demonstration.base}).encode()
     await asyncio.to_thread(durable.write_atomic, _marker(folder), content)

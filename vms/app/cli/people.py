@@ -1,7 +1,8 @@
 """`vms people`: named persons and their accounts, for whoever administers the machine.
 
 A password is asked twice or read from standard input; it is never a word of the command line, which others can read.
-Each change is owed to the journal in its own transaction, and the running centre acts on it within a second (LAW-17).
+Who gets an account or is restored waits for the journal. A suspension is owed to it in its own transaction, and the
+running centre acts on it within a second (LAW-17).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -19,7 +21,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from vms.app.cli.place import ConfigOption, DataOption, JsonOption, installation
+from vms.app.cli.place import ConfigOption, DataOption, JsonOption, installation, record_in_journal
 from vms.base.clock import NS_PER_SECOND, SystemClock
 from vms.base.errors import ErrorKind, VmsError
 from vms.base.log import configure_logging
@@ -175,7 +177,7 @@ def _run(config: Path | None, data: Path | None, work: Callable[[Accounts], Awai
 
     async def inside() -> T:
         try:
-            return await work(Accounts(database, SystemClock(), passwords))
+            return await work(Accounts(database, SystemClock(), passwords, partial(record_in_journal, folder)))
         finally:
             passwords.close()
             await database.close()

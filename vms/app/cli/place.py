@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from vms.app.layout import DataFolder
+from vms.app.layout import DataFolder, read_audit_key
 from vms.app.settings import Settings, read_settings
 from vms.base.config import parse_config
 from vms.base.errors import ErrorKind, VmsError
+
+if TYPE_CHECKING:
+    from access_audit.events import AccessEvent
+    from access_audit.receipt import AuditReceipt
 
 DEMONSTRATION_DATA: Final = Path("var/demo")
 
@@ -45,3 +50,15 @@ def installation(config: Path | None, data: Path | None) -> DataFolder:
             content = json.loads(folder.effective_settings.read_bytes())
             return DataFolder(folder.root, parse_config(Settings, content, str(folder.effective_settings)))
     return folder
+
+
+async def record_in_journal(folder: DataFolder, event: AccessEvent) -> AuditReceipt:
+    """Put one entry in the access log and wait for its receipt. VmsError `audit.not_started`, `audit.unavailable`."""
+    from access_audit.client import AuditClient
+
+    key = await asyncio.to_thread(read_audit_key, folder.audit_public_key)
+    audit = AuditClient(folder.audit_socket, key)
+    try:
+        return await audit.record(event)
+    finally:
+        await audit.close()
