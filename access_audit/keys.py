@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from access_audit import layout
-from access_audit.checkpoint import CheckpointError, LogKey, SigningKey
+from access_audit.checkpoint import LogKey, SigningKey
 from vms.base import durable
 from vms.base.errors import ErrorKind, VmsError
 
@@ -44,11 +44,8 @@ def open_signing_key(key_file: Path, folder: Path, origin: str) -> SigningKey:
                 "a log without its key is not given a new one",
             )
         durable.make_folder(key_file.parent)
-        private = Ed25519PrivateKey.generate()
-        durable.write_atomic(
-            key_file, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), mode=0o600
-        )
-    key = _read_private(key_file, origin)
+        new_private_key(key_file)
+    key = SigningKey(origin, read_private_key(key_file))
     if not started:
         durable.write_atomic(public_file, (key.log_key.text() + "\n").encode(), mode=0o644)
     elif load_log_key(public_file).text() != key.log_key.text():
@@ -59,18 +56,27 @@ def open_signing_key(key_file: Path, folder: Path, origin: str) -> SigningKey:
     return key
 
 
-def _read_private(key_file: Path, origin: str) -> SigningKey:
+def new_private_key(path: Path) -> Ed25519PrivateKey:
+    """A new key in a file that only its owner can read."""
+    private = Ed25519PrivateKey.generate()
+    content = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    durable.write_atomic(path, content, mode=0o600)
+    return private
+
+
+def read_private_key(path: Path) -> Ed25519PrivateKey:
+    """The key of a PEM file. VmsError `audit.key` when it is readable by others, no key, or of another kind."""
     try:
-        if key_file.stat().st_mode & 0o077:
+        if path.stat().st_mode & 0o077:
             raise _key_error(
-                f"La clé de signature {key_file} est lisible par d'autres utilisateurs.", "mode wider than 0600"
+                f"La clé de signature {path} est lisible par d'autres utilisateurs.", "mode wider than 0600"
             )
-        private = load_pem_private_key(key_file.read_bytes(), password=None)
-        if not isinstance(private, Ed25519PrivateKey):
-            raise _key_error(f"La clé de signature {key_file} n'est pas une clé Ed25519.", "not an Ed25519 key")
-        return SigningKey(origin, private)
-    except (OSError, ValueError, CheckpointError) as wrong:
-        raise _key_error(f"La clé de signature {key_file} est illisible.", str(wrong)) from None
+        private = load_pem_private_key(path.read_bytes(), password=None)
+    except (OSError, ValueError) as wrong:
+        raise _key_error(f"La clé de signature {path} est illisible.", str(wrong)) from None
+    if not isinstance(private, Ed25519PrivateKey):
+        raise _key_error(f"La clé de signature {path} n'est pas une clé Ed25519.", "not an Ed25519 key")
+    return private
 
 
 def _key_error(message: str, detail: str) -> VmsError:

@@ -21,7 +21,8 @@ included. Whoever has the tiles can make that text again for any size, so nothin
     anchors/cosigned/<size>                     the log's signed note with cosignature lines of witnesses added to it
     anchors/witnesses/<name>.pub                the witness's key: a vkey line with signature type 0x04
 
-The last two of each pair only say whom the log itself names; an auditor gives the verifier his own.
+The last two of each pair only say whom the log itself names; an auditor gives the verifier his own. Besides these,
+`anchors/queue/` and `anchors/state.json` are working files (see `anchors/files.py`) that attest nothing.
 
 Keys. `log.pub` holds the newest key. A hand-over is an entry `log.key_changed` (see `handover.py`) at some index h:
 checkpoints of a size up to h are signed by the old key, larger ones by the new one. While readers change over, the
@@ -57,6 +58,8 @@ TIMESTAMPS = "anchors/timestamps"
 AUTHORITIES = "anchors/authorities"
 COSIGNED = "anchors/cosigned"
 WITNESSES = "anchors/witnesses"
+ANCHOR_QUEUE = "anchors/queue"
+ANCHOR_STATE = "anchors/state.json"
 
 
 def number_path(number: int) -> str:

@@ -7,9 +7,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from access_audit.retention import CEILING_DAYS, FLOOR_DAYS, Retention
 from vms.base.config import Section, load_config
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+LogDays = Annotated[int, Field(ge=FLOOR_DAYS, le=CEILING_DAYS)]
 
 
 class CentreSettings(Section):
@@ -53,10 +55,39 @@ class RecorderSettings(Section):
     stills: bool = True
 
 
+class TimestampAuthoritySettings(Section):
+    """An authority of RFC 3161: a short name, where it answers, and the PEM file of the certificate it ends in."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,39}$")]
+    url: Annotated[str, Field(pattern=r"^https?://")]
+    ca_file: Path
+
+
+class WitnessSettings(Section):
+    """A witness of C2SP tlog-witness: its submission prefix, and its key as a vkey line."""
+
+    url: Annotated[str, Field(pattern=r"^https?://")]
+    key: str
+
+
 class AuditSettings(Section):
-    """The access log. `origin` names the log in its checkpoints, for as long as it lives."""
+    """The access log. `origin` names the log in its checkpoints, for as long as it lives.
+
+    Payloads are kept for `retention_days`, those of an authority in `controllers` for its own days (LAW-28).
+    Authorities and witnesses attest its checkpoints every `anchor_interval_minutes`, and when its key changes.
+    """
 
     origin: str = "journal.vms-departemental.example"
+    retention_days: LogDays = 1095
+    controllers: dict[str, LogDays] = Field(default={})
+    anchor_interval_minutes: Annotated[int, Field(ge=1, le=1440)] = 60
+    timestamp_authorities: tuple[TimestampAuthoritySettings, ...] = ()
+    witnesses: tuple[WitnessSettings, ...] = ()
+
+    @property
+    def retention(self) -> Retention:
+        """How long the payloads of the log are kept."""
+        return Retention(self.retention_days, self.controllers)
 
 
 class DemonstrationSettings(Section):

@@ -71,6 +71,14 @@ class Authority:
             self._openssl("ts", "-reply", "-config", "openssl.cnf", "-queryfile", str(query), "-out", str(answer))
             return answer.read_bytes()
 
+    def answer(self, query: bytes) -> bytes:
+        """What the authority's service answers to a query."""
+        with tempfile.TemporaryDirectory() as name:
+            asked, answer = Path(name, "query"), Path(name, "answer")
+            asked.write_bytes(query)
+            self._openssl("ts", "-reply", "-config", "openssl.cnf", "-queryfile", str(asked), "-out", str(answer))
+            return answer.read_bytes()
+
     def _request_configuration(self) -> str:
         path = self._folder / "request.cnf"
         lines = "[req]\ndistinguished_name = name\nprompt = no\n[name]\nCN = x\n"

@@ -13,11 +13,14 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from vms.app.cli import audit_anchors, audit_life
 from vms.app.cli.place import ConfigOption, DataOption, JsonOption, installation
 from vms.base.clock import utc_text
 from vms.base.errors import ErrorKind, VmsError
 
 app = typer.Typer(no_args_is_help=True)
+audit_anchors.register(app)
+audit_life.register(app)
 
 
 class Language(StrEnum):
@@ -65,7 +68,7 @@ def verify(
     from access_audit.verify import Report, Trust, verify_log, verify_proof
     from access_audit.verify.words import report_text
 
-    place = _folder_of(folder, config, data)
+    place = folder_of(folder, config, data)
     public_key = _read(key or place / "log.pub").decode("utf-8", "replace")
     report: Report
     if proof is not None:
@@ -139,15 +142,19 @@ def head(
     """Affiche le dernier point de contrôle signé du journal."""
     from access_audit.checkpoint import CheckpointError, LogKey, open_note
 
-    place = _folder_of(folder, config, data)
+    place = folder_of(folder, config, data)
     note = _read(place / "checkpoint")
     try:
         signed = open_note(note, LogKey.parse(_read(place / "log.pub").decode("utf-8", "replace")))
     except CheckpointError as wrong:
         raise _altered(str(wrong)) from None
     if as_json:
+        from access_audit.anchors.files import read_state
+
+        anchors = read_state(place)
         state = {"origin": signed.checkpoint.origin, "size": signed.checkpoint.size}
-        typer.echo(json.dumps({**state, "root": signed.checkpoint.root.hex(), "note": note.decode()}))
+        attested = {"anchors": None if anchors is None else anchors.to_json()}
+        typer.echo(json.dumps({**state, "root": signed.checkpoint.root.hex(), "note": note.decode(), **attested}))
     else:
         typer.echo(note.decode(), nl=False)
 
@@ -165,7 +172,7 @@ def show(
     from access_audit.tiles import TileError
     from access_audit.verify import verify_proof
 
-    place = _folder_of(folder, config, data)
+    place = folder_of(folder, config, data)
     note = _read(place / "checkpoint")
     try:
         size = int(note.split(b"\n")[1])
@@ -215,7 +222,8 @@ def _entry_text(proof: dict[str, Any]) -> str:
     return "\n".join([*lines, *(f"  {name:<{width}} : {value}" for name, value in fields if value)])
 
 
-def _folder_of(folder: Path | None, config: Path | None, data: Path | None) -> Path:
+def folder_of(folder: Path | None, config: Path | None, data: Path | None) -> Path:
+    """The folder of the log that these options name. VmsError `audit.no_log` when there is none in it."""
     if folder is None:
         folder = installation(config, data).audit
     if not (folder / "log.pub").exists():

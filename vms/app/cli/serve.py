@@ -39,8 +39,13 @@ async def _serve(settings: Settings) -> None:
 
 async def until_asked_to_stop() -> None:
     """Wait for SIGINT or SIGTERM."""
+    await stop_when_asked().wait()
+
+
+def stop_when_asked() -> asyncio.Event:
+    """What SIGINT and SIGTERM set."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    await stop.wait()
+    return stop

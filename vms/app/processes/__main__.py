@@ -21,6 +21,7 @@ from vms.base.log import configure_logging
 
 BODIES = {
     "audit-writer": "vms.app.processes.audit_writer",
+    "anchors": "vms.app.processes.anchors",
     "shard": "vms.app.processes.shard",
     "gateway": "vms.app.processes.gateway",
     "centre": "vms.app.processes.centre",

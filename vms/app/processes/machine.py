@@ -43,6 +43,9 @@ def children(folder: DataFolder, *, simulated: bool) -> list[ChildSpec]:
         specs.append(child("reader", "lecteur des caméras UDP et des anciens codecs", "reader", essential=False))
     if folder.settings.recorder.stills:
         specs.append(child("stills", "images fixes", "stills", essential=False))
+    audit = folder.settings.audit
+    if audit.timestamp_authorities or audit.witnesses:
+        specs.append(child("anchors", "attestations du journal", "anchors", essential=False))
     return specs
 
 
