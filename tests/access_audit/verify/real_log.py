@@ -29,9 +29,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from access_audit import layout
 from access_audit.checkpoint import Checkpoint, SigningKey
 from access_audit.events import AccessEvent, EventKind, Reason
-from access_audit.format import StoredPayload, event_payload
+from access_audit.expiry import Expiry
+from access_audit.format import event_payload
 from access_audit.handover import hand_over_details
 from access_audit.ledger import Draft, Ledger
+from access_audit.retention import Retention
+from access_audit.search import JournalIndex
 from access_audit.spool import Spool
 from access_audit.verify import Report, Trust, verify_log
 from access_audit.verify.notes import checkpoint_text
@@ -160,16 +163,12 @@ def _put_key(folder: Path, key: SigningKey) -> None:
 
 
 def _expire(folder: Path, clock: ManualClock) -> None:
-    """State what has reached its legal end, then erase it."""
-    ledger = Ledger(folder, OLD_KEY, clock)
-    before_ns = clock.utc_ns() - 3 * YEAR_S * NS_PER_SECOND
-    ledger.record_own(own_event(EventKind.LOG_EXPIRED, clock, before_ns=str(before_ns), controller="*", count="40"))
+    """What the writer does every hour."""
+    ledger, index = Ledger(folder, OLD_KEY, clock), JournalIndex(folder)
+    for _ in Expiry(folder, ledger, index, Retention(), clock, _WRITER).round():
+        pass
+    index.close()
     ledger.close()
-
-    def erase(payloads: list[StoredPayload | None]) -> None:
-        payloads[1:41] = [None] * 40
-
-    built.edit_payloads(folder, 0, erase)
 
 
 def _hand_over(folder: Path, clock: ManualClock) -> None:

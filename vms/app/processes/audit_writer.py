@@ -17,5 +17,6 @@ async def run(folder: DataFolder, stop: asyncio.Event, on_ready: Callable[[], No
         socket=folder.audit_socket,
         key_file=folder.audit_key,
         origin=folder.settings.audit.origin,
+        retention=folder.settings.audit.retention,
     )
     await run_writer(settings, SystemClock(), stop, on_ready)
