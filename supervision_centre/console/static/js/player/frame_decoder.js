@@ -87,6 +87,7 @@ export class FrameDecoder {
     const kind = keysOnly ? "key" : rate > 0 ? "forward" : "backward";
     if (this.#job && (this.#job.kind !== kind || (!this.#pictures.has(pts) && !covers(this.#job, wanted)))) this.#drop();
     if (!this.#job) this.#begin(this.#choose(shelf, wanted, rate, kind));
+    if (this.#job) this.#job.headMs = pts;
     this.#feed();
   }
 
@@ -190,9 +191,10 @@ export class FrameDecoder {
     if (task.next > task.lastSample) this.#flush(task);
   }
 
-  /** Pictures before the first that is kept cost no room. */
+  /** The picture that is waited for always finds room, and those before the first that is kept need none. */
   #room(task) {
-    return task.kind !== "forward" || task.next - task.outputs + this.#ahead(task) < LEAD || task.outputs < task.skipped;
+    if (task.kind !== "forward" || !this.#pictures.has(task.headMs)) return true;
+    return task.next - task.outputs + this.#ahead(task) < LEAD || task.outputs < task.skipped;
   }
 
   #ahead(task) {
@@ -260,7 +262,6 @@ export class FrameDecoder {
   }
 
   #prune(ms, rate) {
-    if (this.#job) this.#job.headMs = ms;
     const far = FAR_MS * Math.max(1, Math.abs(rate));
     for (const picture of this.#pictures.values()) {
       const passed = rate > 0 ? picture.pts < ms : rate < 0 && picture.pts > ms;
