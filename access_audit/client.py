@@ -263,9 +263,18 @@ class AuditClient:
         except (KeyError, TypeError, ValueError, ReceiptError) as wrong:
             raise unavailable(f"malformed consistency proof: {wrong}") from None
 
-    async def spool_head(self, spool_id: str) -> dict[str, Any]:
-        """What the log has of a spool: `{"sequence": n, "proof": proof file of that entry or None}`."""
-        return await self._ask_json("spool_head", spool=spool_id)
+    async def spool_head(self, spool_id: str) -> SpoolMark | None:
+        """The newest entry that the log proves to have of a spool; None when it says that it has none."""
+        answer = await self._ask_json("spool_head", spool=spool_id)
+        if not answer.get("sequence"):
+            return None
+        try:
+            mark = self._verifier.verify_entry(answer["proof"]).spool
+            if mark is None or mark.spool_id != spool_id or mark.sequence != answer["sequence"]:
+                raise ReceiptError("the proof is about another entry")
+        except (KeyError, TypeError, ReceiptError) as wrong:
+            raise unavailable(f"unproved head of a spool: {wrong}") from None
+        return mark
 
     async def record_spooled(self, entries: Sequence[StoredPayload], marks: Sequence[SpoolMark]) -> list[AuditReceipt]:
         """Deliver consecutive entries of one spool, with the salts that the spool gave them."""

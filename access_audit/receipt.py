@@ -6,15 +6,16 @@ is made only here, by checking the writer's answer against the event that was se
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from access_audit.checkpoint import CheckpointError, LogKey, SignedCheckpoint, open_note
-from access_audit.format import FormatError, SpoolMark, commitment, parse_leaf
+from access_audit.format import FormatError, Leaf, SpoolMark, commitment, parse_leaf
 from access_audit.merkle import Neighbours, ProofError, fold_range, leaf_hash
+from access_audit.verify.reading import root_of_path
 
 _MAKER = object()
 
@@ -103,6 +104,20 @@ class ReceiptVerifier:
             except (CheckpointError, UnicodeDecodeError) as wrong:
                 raise ReceiptError(str(wrong)) from None
         return self._last
+
+    def verify_entry(self, proof: Mapping[str, Any]) -> Leaf:
+        """The leaf of a proof file, its path and checkpoint verified; ReceiptError when they do not hold."""
+        try:
+            content = str(proof["leaf"]).encode()
+            leaf = parse_leaf(content)
+            signed = self.open(str(proof["checkpoint"]).encode()).checkpoint
+            path = [bytes.fromhex(part) for part in proof["path"]]
+            found = root_of_path(leaf.index, signed.size, leaf_hash(content), path)
+        except (KeyError, TypeError, ValueError) as wrong:
+            raise ReceiptError(f"no proof of an entry: {wrong}") from None
+        if found != signed.root:
+            raise ReceiptError("the path leads to another root than the signed one")
+        return leaf
 
     def verify(
         self, batch: RecordedBatch, payloads: Sequence[bytes], marks: Sequence[SpoolMark] | None = None

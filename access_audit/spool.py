@@ -7,7 +7,9 @@ Rules.
   nothing was left out, put in or moved between the node and the log.
 - What the log has of a spool decides what is delivered next, not what the spool remembers: an answer that was lost
   leads to no second entry.
-- A file is removed when the log has every entry of it.
+- Nobody's word is taken for that: the log's newest entry of the spool comes with its proof under a signed checkpoint,
+  and its chain is that of the spool; what is delivered now comes with its receipts.
+- A file is removed when the log has proved to have every entry of it.
 
 A file `<first number>.spl`: the chain before its first entry; then per entry number u64, payload length u16, salt,
 payload, and the first eight bytes of the SHA-256 of all that. A torn end was promised to nobody and is cut off.
@@ -97,7 +99,11 @@ class Spool:
         this spool that the spool never made, or lacks some that it has given away.
         """
         head = await client.spool_head(self.spool_id)
-        known = int(head.get("sequence", 0))
+        known = 0 if head is None else head.sequence
+        if head is not None and known <= self._sequence:
+            chain = await asyncio.to_thread(self._chain_at, known)
+            if chain != head.chain:
+                raise _forked(f"entry {known} of the log is not the one of this spool")
         delivered = 0
         while known < self._sequence:
             entries = await asyncio.to_thread(self._after, known)
@@ -117,6 +123,20 @@ class Spool:
             if self._descriptor >= 0:
                 os.close(self._descriptor)
                 self._descriptor = -1
+
+    def _chain_at(self, number: int) -> bytes | None:
+        """The chain up to and with an entry; None when the file that holds it has been removed."""
+        with self._turn:
+            if number == self._sequence:
+                return self._chain
+        for path in self._files():
+            if int(path.stem) == number + 1:
+                with path.open("rb") as file:
+                    return file.read(_CHAIN_BYTES)
+            for entry in self._read(path)[0]:
+                if entry.mark.sequence == number:
+                    return entry.mark.chain
+        return None
 
     def _after(self, known: int) -> list[_Entry]:
         """The next entries after a number, at most a batch."""

@@ -9,7 +9,7 @@ from access_audit import spool as spool_module
 from access_audit.events import EventKind
 from access_audit.journal import JournalQuery
 from access_audit.spool import Spool
-from tests.access_audit.logs import client_of, collected, running_writer
+from tests.access_audit.logs import client_of, collected, look, running_writer
 from vms.base.errors import VmsError
 
 KINDS = frozenset({EventKind.RECORDING_COLLECTED})
@@ -103,3 +103,48 @@ async def test_a_spool_that_was_rolled_back_is_found_out(tmp_path: Path):
         restored = await asyncio.to_thread(Spool, tmp_path / "spool")
         with pytest.raises(VmsError, match=r"audit\.spool_forked"):
             await restored.deliver(client)
+
+
+@pytest.mark.parametrize("lie", ["without a proof", "with the proof of another entry", "with a broken proof"])
+async def test_the_spool_forgets_nothing_on_the_word_of_the_writer_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lie: str
+):
+    """LAW-25: what a node has collected is let go of only when the log has proved to have it."""
+    monkeypatch.setattr(spool_module, "ROLL_BYTES", 500)
+    spool = await asyncio.to_thread(Spool, tmp_path / "spool")
+    await _fill(spool, *range(6))
+    files = sorted((tmp_path / "spool").glob("*.spl"))
+    async with running_writer(tmp_path) as settings, client_of(settings) as client:
+        await client.record(look())
+        proof = await client.proof(1)
+        if lie == "without a proof":
+            answer: dict[str, object] = {"sequence": 6, "proof": None}
+        elif lie == "with the proof of another entry":
+            answer = {"sequence": 6, "proof": proof}
+        else:
+            answer = {"sequence": 6, "proof": {**proof, "path": []}}
+
+        async def lying(*_: object, **__: object) -> dict[str, object]:
+            return answer
+
+        with monkeypatch.context() as patched:
+            patched.setattr(client, "_ask_json", lying)
+            with pytest.raises(VmsError, match=r"audit\.unavailable"):
+                await spool.deliver(client)
+        assert sorted((tmp_path / "spool").glob("*.spl")) == files
+        assert await spool.deliver(client) == 6
+
+
+async def test_a_log_with_other_entries_of_the_spool_is_found_out(tmp_path: Path):
+    """Two nodes that bear one identity, as after a restored copy: the second one forgets nothing."""
+    first = await asyncio.to_thread(Spool, tmp_path / "first")
+    identity = await asyncio.to_thread((tmp_path / "first" / "id").read_bytes)
+    await asyncio.to_thread((tmp_path / "second").mkdir)
+    await asyncio.to_thread((tmp_path / "second" / "id").write_bytes, identity)
+    second = await asyncio.to_thread(Spool, tmp_path / "second")
+    await _fill(first, 1, 2)
+    await _fill(second, 3, 4, 5)
+    async with running_writer(tmp_path) as settings, client_of(settings) as client:
+        assert await first.deliver(client) == 2
+        with pytest.raises(VmsError, match=r"audit\.spool_forked"):
+            await second.deliver(client)
