@@ -21,6 +21,7 @@ from supervision_centre.access.policy import Right, Wish, in_force, may
 from supervision_centre.access.viewing import Viewing
 from supervision_centre.destruction.service import Destruction
 from supervision_centre.holds.service import Holds
+from supervision_centre.journal.export import Exports
 from supervision_centre.people.accounts import Accounts
 from supervision_centre.people.login import Login
 from supervision_centre.people.web_sessions import COOKIE, WebSession, WebSessions, no_session
@@ -43,6 +44,7 @@ class Centre:
     accounts: Accounts
     holds: Holds
     destruction: Destruction
+    exports: Exports
 
 
 def centre_of(request: Request) -> Centre:

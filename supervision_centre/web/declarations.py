@@ -23,6 +23,7 @@ IMAGE_FREE = frozenset(
         "GET /api/me",
         "GET /api/health",
         "GET /api/cameras",
+        "GET /api/audit/export/{export_id}",
         "GET /api/capacity",
         "GET /api/presence",
         "GET /api/holds",

@@ -33,6 +33,7 @@ async def test_every_route_says_what_it_does_with_images(centre: TestCentre) -> 
         "GET /api/holds/{hold_id}",
         "GET /api/audit/entries",
         "GET /api/audit/entries/{index}/proof",
+        "GET /api/audit/export",
         "POST /api/holds",
         "POST /api/holds/{hold_id}/release",
         "POST /api/holds/{hold_id}/release/confirm",

@@ -1,0 +1,61 @@
+"""Exports of the journal over HTTP: one stream to take away, and how far it is (LAW-31)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+from fastapi.responses import StreamingResponse
+from sqlalchemy import select
+
+from access_audit.events import EventKind
+from supervision_centre.journal.export import ExportForm, ExportState, ExportWish
+from supervision_centre.journal.routes import Commune, Reader
+from supervision_centre.people.tables import WebSessionRow
+from supervision_centre.web.current import TheCentre
+from supervision_centre.web.declarations import declares
+from supervision_centre.web.fields import Instant, Line
+from vms.base.clock import utc_text
+from vms.base.ids import new_id
+
+router = APIRouter(prefix="/api/audit")
+
+_ID_PATTERN = "^[A-Za-z0-9-]{8,64}$"
+
+
+@router.get("/export", openapi_extra=declares(EventKind.JOURNAL_CONSULTED))
+async def export(
+    web: Reader,
+    centre: TheCentre,
+    since_ns: Annotated[Instant, Query(alias="from")],
+    until_ns: Annotated[Instant, Query(alias="to")],
+    form: Annotated[ExportForm, Query(alias="format")] = ExportForm.CSV,
+    commune: Commune | None = None,
+    authority: Line | None = None,
+    export_id: Annotated[str | None, Query(alias="id", pattern=_ID_PATTERN)] = None,
+) -> StreamingResponse:
+    """The entries of a period and a controller as an archive. `id` is chosen by the caller, to ask how far it is."""
+
+    async def still_in() -> bool:
+        kept = select(WebSessionRow.session_id).where(WebSessionRow.session_id == web.session_id)
+        async with centre.services.database.reading() as session:
+            return await session.one_or_none(kept) is not None
+
+    wish = ExportWish(form, since_ns, until_ns, commune or "", authority or "")
+    pieces = await centre.exports.open(web.person, export_id or new_id("exp"), wish, still_in)
+    name = f"journal-{commune or 'complet'}-{utc_text(since_ns)[:10]}-{utc_text(until_ns)[:10]}-{form}.zip"
+    return StreamingResponse(
+        pieces, media_type="application/zip", headers={"Content-Disposition": f'attachment; filename="{name}"'}
+    )
+
+
+@router.get("/export/{export_id}")
+async def progress(
+    export_id: Annotated[str, Path(pattern=_ID_PATTERN)], web: Reader, centre: TheCentre
+) -> dict[str, Any]:
+    """How far an export is; `unknown` for one that this process of the centre does not have."""
+    found = centre.exports.progress(web.person, export_id)
+    if found is None:
+        return {"state": "unknown", "entries": 0, "share": 0.0}
+    share = round(found.share, 3) if found.state is ExportState.RUNNING else float(found.state is ExportState.DONE)
+    return {"state": found.state.value, "entries": found.entries, "share": share}
