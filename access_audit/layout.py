@@ -11,6 +11,7 @@ folder serves the log to any client of that format. The rest is ours.
     payload/<number>         salts and payloads of 256 entries; the only thing that expiry rewrites
     sequence/<first index>   batches on their way into the tiles; the durable act that a receipt stands for
     index.sqlite             the journal's index, rebuilt from the rest whenever it is missing or does not fit
+    probe                    whether a disk that refused takes bytes again; never there for long
     anchors/…                what others attest of the log; missing without harm, but never wrong
 
 Anchors. Each is about a checkpoint *text*: the three lines origin, size, root, without signatures, final newline
@@ -54,6 +55,7 @@ ENTRIES = "entries"
 PAYLOADS = "payload"
 SEQUENCE = "sequence"
 INDEX = "index.sqlite"
+PROBE = "probe"
 TIMESTAMPS = "anchors/timestamps"
 AUTHORITIES = "anchors/authorities"
 COSIGNED = "anchors/cosigned"

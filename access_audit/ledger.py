@@ -41,6 +41,8 @@ from vms.base.clock import Clock
 from vms.base.errors import ErrorKind, VmsError
 
 HOUR_NS = 3_600 * 1_000_000_000
+_PROBE_BYTES = 65_536
+"""More than a batch usually has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,12 @@ class Ledger:
             self._keep_hourly(pending[-1])
             self._sequence.forget(self._tiles.size)
         return self._tiles.size
+
+    def try_disk(self) -> None:
+        """Whether the disk takes anything at all: OSError when it does not."""
+        probe = self._folder / layout.PROBE
+        durable.write_atomic(probe, bytes(_PROBE_BYTES))
+        durable.remove(probe)
 
     def close(self) -> None:
         """Publish the rest and close."""

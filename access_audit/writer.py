@@ -3,7 +3,8 @@
 - Greedy group commit: whatever waits when the disk is free is synced together; there is no timer, so a lone caller
   waits for one sync and no longer.
 - An answer leaves only when its entries are on the disk (A1). A disk that refuses fails every caller of that commit,
-  and nothing of it stays.
+  and nothing of it stays. From then on `head` tries the disk before it answers, so that nobody who asks whether the log
+  is there is told so by one that cannot write.
 - Publishing into tiles follows in a thread of its own, when the callers are quiet or after a second at most, since its
   many small syncs would hold up theirs. A question about the log publishes first.
 - Entries about the log itself (`log.*`) are made here and nowhere else. Time in the log never goes back: when the
@@ -158,6 +159,7 @@ class Writer:
         self._questions = Questions(folder)
         self._heads: dict[str, SpoolHead] = self._questions.spool_heads(self._ledger.published)
         self._stepped = False
+        self._refused = False
         recovery = self._ledger.recovery
         self._own(
             EventKind.LOG_STARTED,
@@ -195,6 +197,7 @@ class Writer:
         except VmsError as refused:
             return _error(number, refused)
         except OSError as refused:
+            log.error("the disk refuses an answer", error=repr(refused))
             return _error(number, _disk(refused))
         except (wire.WireError, FrameError, FormatError, KeyError, TypeError, ValueError) as wrong:
             return _error(number, bad_event(str(wrong)))
@@ -300,8 +303,11 @@ class Writer:
             answers = iter(self._ledger.record(drafts) if drafts else [])
         except OSError as refused:
             log.error("the disk refuses entries", error=repr(refused))
+            self._refused = True
             failure = _disk(refused)
             return [failure if outcome is None else outcome for outcome in outcomes]
+        if drafts:
+            self._refused = False
         done: list[RecordedBatch | VmsError] = []
         for request, outcome in zip(requests, outcomes, strict=True):
             if outcome is None:
@@ -356,9 +362,15 @@ class Writer:
     async def _asked(self, message: dict[str, Any]) -> dict[str, Any]:
         """A question about the log. It is answered from all that is committed: publishing is waited for."""
         loop = asyncio.get_running_loop()
+        if self._refused and message.get("op") == "head":
+            await loop.run_in_executor(self._committing, self._try_disk)
         published = await loop.run_in_executor(self._publishing, self._ledger.publish)
         head = self._heads.get(str(message.get("spool", "")))
         return await loop.run_in_executor(self._asking, self._questions.answer, message, published, head)
+
+    def _try_disk(self) -> None:
+        self._ledger.try_disk()
+        self._refused = False
 
 
 def _error(number: int, error: VmsError) -> bytes:
