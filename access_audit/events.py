@@ -60,10 +60,12 @@ class EventKind(StrEnum):
     PLAYBACK_OPENED = "playback.opened"
     PLAYBACK_CLOSED = "playback.closed"
     PLAYBACK_REFUSED = "playback.refused"
+    VIEWING_UNEXPLAINED = "viewing.unexplained"
     SESSION_OPENED = "session.opened"
     SESSION_REFUSED = "session.refused"
     SESSION_CLOSED = "session.closed"
     JOURNAL_CONSULTED = "journal.consulted"
+    REPORT_ISSUED = "report.issued"
     ACCOUNT_CREATED = "account.created"
     ACCOUNT_SUSPENDED = "account.suspended"
     ACCOUNT_RESTORED = "account.restored"
@@ -103,10 +105,12 @@ CATALOGUE: dict[EventKind, _Kind] = {
     EventKind.PLAYBACK_OPENED: _before(_OP.CONSULTATION, "session"),
     EventKind.PLAYBACK_CLOSED: _before(_OP.CONSULTATION, "session", "cause", "seconds"),
     EventKind.PLAYBACK_REFUSED: _before(_OP.CONSULTATION, "cause"),
+    EventKind.VIEWING_UNEXPLAINED: _before(_OP.CONSULTATION, "session", "cause", "seconds", "excess_s", "bytes", "day"),
     EventKind.SESSION_OPENED: _before(_OP.TECHNICAL, "session", "address"),
     EventKind.SESSION_REFUSED: _before(_OP.TECHNICAL, "cause", "address"),
     EventKind.SESSION_CLOSED: _before(_OP.TECHNICAL, "session", "cause"),
     EventKind.JOURNAL_CONSULTED: _before(_OP.CONSULTATION, "search"),
+    EventKind.REPORT_ISSUED: _before(_OP.CONSULTATION, "month", "digest"),
     EventKind.ACCOUNT_CREATED: _before(_OP.MODIFICATION, "account", "role"),
     EventKind.ACCOUNT_SUSPENDED: _before(_OP.MODIFICATION, "account"),
     EventKind.ACCOUNT_RESTORED: _before(_OP.MODIFICATION, "account"),
