@@ -35,6 +35,9 @@ ANSWER_S: Final = 60.0
 YOUNG_NS: Final = 2 * 3_600 * NS_PER_SECOND
 """A disk whose recordings are younger is walked again at each look: its pace is not settled yet."""
 
+YOUNG_LOOK_NS: Final = 10 * NS_PER_SECOND
+"""How old its forecast may be when somebody asks."""
+
 
 class CapacityReports:
     """The forecasts of a shard's disks. `run` until it is cancelled."""
@@ -47,6 +50,7 @@ class CapacityReports:
         self._walked: dict[str, tuple[int, Contents]] = {}
         self._told: dict[str, str] = {}
         self._latest: list[DiskCapacity] = []
+        self._looked_ns = 0
 
     async def run(self) -> None:
         """Look again and again, and tell what changed."""
@@ -68,8 +72,11 @@ class CapacityReports:
         return disks
 
     async def latest(self) -> list[DiskCapacity]:
-        """The forecasts of the last look; made now when there was none yet."""
-        if not self._latest:
+        """The forecasts of the last look; made now when there was none yet, or a disk's pace is not settled yet."""
+        now_ns = self._clock.utc_ns()
+        young = any(_young(known, now_ns) for _, known in self._walked.values())
+        if not self._latest or (young and not 0 <= now_ns - self._looked_ns < YOUNG_LOOK_NS):
+            self._looked_ns = now_ns
             self._latest = await self.disks()
         return self._latest
 

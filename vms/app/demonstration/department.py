@@ -22,7 +22,8 @@ from vms.base.clock import NS_PER_SECOND, Clock, SystemClock
 from vms.base.errors import ErrorKind, VmsError
 from vms.base.ids import new_id
 
-RETENTION_DAYS = 15
+RETENTION_DAYS = 1
+"""So that a small disk holds what the demonstration promises, and erasure can be seen the next day."""
 _DAY_NS = 86_400 * NS_PER_SECOND
 _AT_ONCE = 4
 _INSTALLER = Author("demonstration", "Installation de démonstration", "system")

@@ -33,10 +33,13 @@ export class Controls {
   #forthButton;
   #speedButtons;
   #buttons;
-  #mark;
+  #kept;
 
-  /** @param {ControlActions} on */
-  constructor(on) {
+  /**
+   * @param {ControlActions} on
+   * @param {HTMLButtonElement|null} hold what keeps an extract, for those who may
+   */
+  constructor(on, hold) {
     const button = (label, key, drawing, run, { text = "", solid = false } = {}) =>
       h("button", { class: text ? "button" : "button button--icon", type: "button", title: `${label} (${key})`,
         "aria-label": label, disabled: true, on: { click: run } }, icon(drawing, solid), text);
@@ -57,7 +60,8 @@ export class Controls {
       h("button", { class: "speed figures", type: "button", "aria-pressed": "false", text: speedText(speed),
         on: { click: () => on.speed(speed) } }),
     );
-    this.#mark = button("Poser ou ôter un repère", "M", "marker", on.mark);
+    const mark = button("Poser ou ôter un repère", "M", "marker", on.mark);
+    this.#kept = hold ? [mark, hold] : [mark];
     const instant = button("Aller à un instant", "G", "instant", on.instant, { text: "Aller à…" });
     instant.disabled = false;
     /** @type {HTMLElement} */
@@ -70,7 +74,8 @@ export class Controls {
       h(
         "div",
         { class: "controls__group controls__group--end" },
-        this.#mark,
+        mark,
+        hold,
         instant,
         h("button", { class: "button", type: "button", title: "Revenir au direct (D)", on: { click: on.live } }, icon("wall"), "Direct"),
       ),
@@ -90,7 +95,7 @@ export class Controls {
    * @param {{active: boolean, canGoBack: boolean, canGoForward: boolean}} may
    */
   update(head, { active, canGoBack, canGoForward }) {
-    for (const button of [...this.#buttons, this.#mark]) set(button, "disabled", !active);
+    for (const button of [...this.#buttons, ...this.#kept]) set(button, "disabled", !active);
     set(this.#backButton, "disabled", !canGoBack);
     set(this.#forthButton, "disabled", !canGoForward);
     this.#reverseButton.setAttribute("aria-pressed", String(head.playing && head.direction < 0));

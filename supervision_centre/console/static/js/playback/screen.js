@@ -79,7 +79,8 @@ class Playback {
 
   constructor(place) {
     const actions = this.#actions();
-    this.#controls = new Controls(actions);
+    const hold = holdButton(() => ({ camera: this.#stage.active, headMs: this.#review.head.ms, markersMs: this.#markers.list }));
+    this.#controls = new Controls(actions, hold);
     this.#keys = playbackKeys(actions);
     fill(
       place,
@@ -90,8 +91,7 @@ class Playback {
         this.#stage.element,
         this.#controls.element,
         h("div", { class: "playback__line" }, this.#view.element, this.#stills.element),
-        h("div", { class: "playback__foot" }, this.#controls.zoom, this.#view.legend, this.#gaps, this.#markers.element,
-          holdButton(() => ({ camera: this.#review.active ? this.#stage.active : null, headMs: this.#review.head.ms, markersMs: this.#markers.list }))),
+        h("div", { class: "playback__foot" }, this.#controls.zoom, this.#view.legend, this.#gaps, this.#markers.element),
       )),
     );
     document.addEventListener("keydown", this.#keys);
