@@ -8,6 +8,7 @@ from typing import Protocol
 from recorder.contract.assignment import CameraAssignment
 from recorder.contract.capacity import DiskCapacity
 from recorder.contract.hold import HeldRange, Hold, HoldRelease
+from recorder.contract.served import ServedView
 from recorder.contract.status import StreamStatus
 from recorder.contract.timeline import Timeline
 
@@ -35,6 +36,9 @@ class RecorderNode(Protocol):
 
     async def holds(self) -> list[HeldRange]:
         """Every hold in force at this node."""
+
+    async def served(self, day: str) -> list[ServedView]:
+        """What was sent to viewers on a UTC day (`YYYY-MM-DD`), measured by the node; kept for some days."""
 
     async def capacity(self) -> list[DiskCapacity]:
         """Every disk of this node, dead ones included."""

@@ -4,6 +4,7 @@ Frames and JSON as between shards and their clients (`recorder.node.protocol`):
 
     {"id": n, "op": "revoke", "sessions": [ids]}   -> {"id": n, "ok": true, "ended": leases}
     {"id": n, "op": "sessions"}                    -> {"id": n, "ok": true, "sessions": [{…}]}   what each was sent
+    {"id": n, "op": "served", "day": d, "after": k} -> {"id": n, "ok": true, "views": [{…}], "more": bool}
     {"id": n, "op": "counters"}                    -> {"id": n, "ok": true, "streams": [{…}]}
 """
 
@@ -19,6 +20,7 @@ from typing import Any
 import structlog
 
 from recorder.live.leases import LeaseBook
+from recorder.live.served import read_day
 from recorder.live.upstream import UpstreamPool
 from recorder.node import protocol
 from vms.base import durable
@@ -30,13 +32,15 @@ log = structlog.get_logger(__name__)
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
 MAX_SESSION_ID_CHARS = 64
 _ANSWERED_SESSIONS = 10_000
+_ANSWERED_VIEWS = 2_000
 
 
 class ControlServer:
     """Answers on the control socket, which only this machine's account can open."""
 
-    def __init__(self, path: Path, book: LeaseBook, pool: UpstreamPool) -> None:
+    def __init__(self, path: Path, book: LeaseBook, pool: UpstreamPool, served: Path | None = None) -> None:
         self._path = path
+        self._served = served
         self._book = book
         self._pool = pool
         self._server: asyncio.Server | None = None
@@ -64,7 +68,9 @@ class ControlServer:
             while (content := await read_frame(reader, MAX_REQUEST_BYTES)) is not None:
                 if content[:1] != protocol.JSON_MARK:
                     raise FrameError("frame of an unknown kind")
-                writer.write(protocol.json_message(self._answer(protocol.parse_json(content[1:]))))
+                request = protocol.parse_json(content[1:])
+                answer = await self._views(request) if request.get("op") == "served" else self._answer(request)
+                writer.write(protocol.json_message(answer))
                 await writer.drain()
         except (FrameError, ConnectionError) as broken:
             log.warning("control connection broken", error=repr(broken))
@@ -74,6 +80,18 @@ class ControlServer:
         finally:
             self._connections.discard(task)
             writer.close()
+
+    async def _views(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Some of what was served on a day, from the one numbered `after` on."""
+        day, after = request.get("day"), request.get("after", 0)
+        try:
+            if not isinstance(day, str) or not isinstance(after, int) or after < 0:
+                raise ValueError("a day and a number are expected")
+            views = [] if self._served is None else await asyncio.to_thread(read_day, self._served, day)
+        except ValueError as wrong:
+            return {"id": request.get("id"), "ok": False, **protocol.error_to_json(_refused(str(wrong)))}
+        part = [asdict(view) for view in views[after : after + _ANSWERED_VIEWS]]
+        return {"id": request.get("id"), "ok": True, "views": part, "more": after + len(part) < len(views)}
 
     def _answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
         head = {"id": request.get("id"), "ok": True}

@@ -21,6 +21,7 @@ from recorder.contract.ticket import TicketVerifier
 from recorder.live.control import ControlServer
 from recorder.live.front import Front
 from recorder.live.leases import LeaseBook
+from recorder.live.served import ServedBook
 from recorder.live.stills import StillPages
 from recorder.live.upstream import UpstreamPool
 from recorder.node.client import ShardClient
@@ -53,6 +54,8 @@ class GatewaySettings:
     max_connections: int = 512
     max_playback_streams: int = 64
     stills_socket: Path | None = None
+    served_folder: Path | None = None
+    """Where it is kept what viewers were sent, for the comparison with the access log; None keeps nothing."""
 
 
 class Gateway:
@@ -75,14 +78,19 @@ class Gateway:
             allowed_origins=frozenset(settings.allowed_origins),
             max_connections=settings.max_connections,
         )
-        self._control = ControlServer(settings.control_socket, self._book, self._pool)
+        self._control = ControlServer(settings.control_socket, self._book, self._pool, settings.served_folder)
+        folder = settings.served_folder
+        self._served = None if folder is None else ServedBook(folder, self._book, clock)
         self._clock = clock
         self._server: asyncio.Server | None = None
         self._watching: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Listen. Raises VmsError `port.taken` or `gateway.control_socket`."""
-        for name, watch in (("leases", self._book.watch), ("stills", self._stills.watch)):
+        watches = [("leases", self._book.watch), ("stills", self._stills.watch)]
+        if self._served is not None:
+            watches.append(("served", self._served.run))
+        for name, watch in watches:
             self._watching.append(asyncio.create_task(supervise(name, watch, self._clock), name=name))
         try:
             await self._control.start()
@@ -118,6 +126,8 @@ class Gateway:
         for watching in self._watching:
             watching.cancel()
         await asyncio.gather(*self._watching, return_exceptions=True)
+        if self._served is not None:
+            await self._served.write()
         for shard in self._shards:
             await shard.close()
         await self._playback.close()

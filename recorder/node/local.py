@@ -6,13 +6,14 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
 from recorder.contract.assignment import CameraAssignment
 from recorder.contract.capacity import DiskCapacity
 from recorder.contract.hold import HeldRange, Hold, HoldRelease
+from recorder.contract.served import ServedView
 from recorder.contract.status import StreamStatus
 from recorder.contract.timeline import Timeline
 from recorder.node import protocol
@@ -123,13 +124,25 @@ class LocalNode:
 
     async def revoke(self, session_ids: Collection[str]) -> None:
         """Tell the gateway to end these viewing sessions (LAW-17). Without a gateway there is nothing to end."""
-        if self._gateway is None:
-            return
+        if self._gateway is not None:
+            await self._ask_gateway(self._gateway, {"op": "revoke", "sessions": list(session_ids)})
+
+    async def served(self, day: str) -> list[ServedView]:
+        """What the gateway sent on a UTC day. Without a gateway, nothing."""
+        views: list[ServedView] = []
+        more = self._gateway is not None
+        while more and self._gateway is not None:
+            answer = await self._ask_gateway(self._gateway, {"op": "served", "day": day, "after": len(views)})
+            views += [ServedView.from_json(view) for view in answer["views"]]
+            more = bool(answer["more"]) and bool(answer["views"])
+        return views
+
+    async def _ask_gateway(self, socket: Path, request: dict[str, Any]) -> dict[str, Any]:
         try:
             async with asyncio.timeout(self._timeout_s):
-                reader, writer = await asyncio.open_unix_connection(self._gateway)
+                reader, writer = await asyncio.open_unix_connection(socket)
                 try:
-                    writer.write(protocol.json_message({"id": 1, "op": "revoke", "sessions": list(session_ids)}))
+                    writer.write(protocol.json_message({"id": 1, **request}))
                     content = await read_frame(reader)
                 finally:
                     writer.close()
@@ -140,6 +153,7 @@ class LocalNode:
         answer = protocol.parse_json(content[1:])
         if answer.get("ok") is not True:
             raise protocol.error_from_json(answer)
+        return answer
 
     async def _every(self, question: Callable[[ShardClient], Awaitable[T]]) -> list[T]:
         """The answers of all shards. Raises the first refusal, after every shard was asked."""

@@ -11,6 +11,7 @@ from cameras.contract import CameraState, CameraView, RecordableCamera
 from recorder.contract.assignment import CameraAssignment, StreamRole
 from recorder.contract.capacity import DiskCapacity
 from recorder.contract.hold import HeldRange, Hold, HoldRelease
+from recorder.contract.served import ServedView
 from recorder.contract.status import StreamCondition, StreamStatus
 from recorder.contract.ticket import TicketClaims, TicketVerifier
 from recorder.contract.timeline import Gap, GapCause, RecordedSpan, Timeline
@@ -70,6 +71,7 @@ class NodeInMemory:
         self.recorded_bytes = 48_000_000
         self.releases: list[HoldRelease] = []
         self.disks: list[DiskCapacity] = []
+        self.views: list[ServedView] = []
 
     def claims(self, ticket: str) -> TicketClaims:
         return self._verifier.verify(ticket).claims
@@ -121,6 +123,10 @@ class NodeInMemory:
     async def capacity(self) -> list[DiskCapacity]:
         self._answer()
         return self.disks
+
+    async def served(self, day: str) -> list[ServedView]:
+        self._answer()
+        return self.views
 
     def _answer(self) -> None:
         if self.away:

@@ -79,6 +79,11 @@ class DataFolder:
         return self.run / "gateway.sock"
 
     @property
+    def served(self) -> Path:
+        """What the gateway keeps of what it sent, for some days."""
+        return self.root / "node" / "served"
+
+    @property
     def reader_socket(self) -> Path | None:
         """Where the reader of foreign streams listens, None where it is switched off."""
         return self.run / "reader.sock" if self.settings.recorder.reader else None

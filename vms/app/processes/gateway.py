@@ -21,5 +21,6 @@ async def run(folder: DataFolder, stop: asyncio.Event, on_ready: Callable[[], No
         ticket_public_key=folder.ticket_public_key,
         allowed_origins=folder.settings.console_origins,
         stills_socket=folder.stills_socket,
+        served_folder=folder.served,
     )
     await run_gateway(settings, SystemClock(), stop, on_ready)

@@ -1,0 +1,1 @@
+"""What the gateway served, compared with what the access log says was watched."""
