@@ -33,6 +33,9 @@ from supervision_centre.people.login import Login
 from supervision_centre.people.routes import router as people
 from supervision_centre.people.web_sessions import WebSessions
 from supervision_centre.playback.routes import router as playback
+from supervision_centre.reports.routes import router as reports
+from supervision_centre.reports.service import Reports
+from supervision_centre.served.service import ServedComparison
 from supervision_centre.services import CentreServices
 from supervision_centre.web import errors
 from supervision_centre.web.current import Centre
@@ -44,6 +47,9 @@ from vms.base.tasks import Backoff, supervise
 __all__ = ["CentreServices", "create_app"]
 
 MAX_BODY_BYTES = 64 * 1024
+_ROUTERS = (
+    people, cameras, live, playback, holds, destruction, capacity, journal, journal_exports, reports, health,
+)  # fmt: skip
 
 mimetypes.init()  # reads files, once and now, rather than in the event loop at the first page
 
@@ -65,13 +71,20 @@ def create_app(services: CentreServices) -> FastAPI:
         redoc_url=None,
         lifespan=lambda _: _background(services, deliverer, sweep, upkeep),
     )
-    holding = Holds(services, deliverer, upkeep)
-    certificates = Destruction(services.audit, services.node, services.database, services.clock)
     app.state.centre = Centre(
-        services, web_sessions, deliverer, viewing, login, accounts, holding, certificates, Exports(services)
+        services=services,
+        web_sessions=web_sessions,
+        deliverer=deliverer,
+        viewing=viewing,
+        login=login,
+        accounts=accounts,
+        holds=Holds(services, deliverer, upkeep),
+        destruction=Destruction(services.audit, services.node, services.database, services.clock),
+        exports=Exports(services),
+        reports=Reports(services.audit, services.node, services.cameras, services.clock),
     )
     errors.install(app)
-    for router in (people, cameras, live, playback, holds, destruction, capacity, journal, journal_exports, health):
+    for router in _ROUTERS:
         app.include_router(router)
     if services.settings.console_files is not None:
         console = StaticFiles(directory=services.settings.console_files, html=True, check_dir=False)
@@ -89,6 +102,7 @@ async def _background(
     services: CentreServices, deliverer: Deliverer, sweep: Sweep, upkeep: HoldUpkeep
 ) -> AsyncIterator[None]:
     works = {"owed entries": deliverer.run, "sweep": sweep.run, "bus": sweep.listen, "holds": upkeep.run}
+    works["served"] = ServedComparison(services).run
     tasks = [
         asyncio.create_task(supervise(name, work, services.clock, Backoff(maximum_s=5.0)), name=name)
         for name, work in works.items()

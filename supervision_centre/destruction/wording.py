@@ -76,3 +76,8 @@ def bytes_text(size: int) -> str:
     else:
         value, unit, digits = (size / 1e9, "Go", 2) if size >= 1e9 else (size / 1e6, "Mo", 1)
     return f"{value:.{digits}f}\u00a0{unit}".replace(".", ",")
+
+
+def month_name(number: int) -> str:
+    """`octobre`, for 10."""
+    return _MONTHS[number - 1]

@@ -6,6 +6,7 @@ commune, without what investigators asked for. The scope is narrowed here, for e
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -21,6 +22,7 @@ from vms.base.errors import ErrorKind, VmsError
 
 _WHOLE_JOURNAL = frozenset({Role.DPO, Role.INSPECTOR})
 _MAX_SEARCH_CHARS = 120
+_PAUSES_S = (0.5, 1.0, 2.0, 4.0)
 
 
 def scope_of(person: Person) -> frozenset[str] | None:
@@ -42,10 +44,13 @@ class JournalReader:
         return replace(page, entries=tuple(seen_by(person, entry) for entry in page.entries))
 
     async def pages(self, person: Person, query: JournalQuery) -> AsyncIterator[list[JournalEntry]]:
-        """Every entry that a query asks for, newest first, page by page. The caller has noted the consultation."""
+        """Every entry that a query asks for, newest first, page by page. The caller has noted the consultation.
+
+        A journal that is busy is asked again for a while: a long reading does not fail for one slow answer.
+        """
         scoped = replace(scoped_query(person, query), limit=MAX_PAGE_ENTRIES)
         while True:
-            page = await self._services.audit.search(scoped)
+            page = await self._patiently(scoped)
             yield [seen_by(person, entry) for entry in page.entries]
             if page.next_before is None:
                 return
@@ -72,6 +77,16 @@ class JournalReader:
             withheld = event is not None and hides(person, event)
         proof = await self._services.audit.proof(index)
         return {name: value for name, value in proof.items() if not (withheld and name in {"payload", "salt"})}
+
+    async def _patiently(self, query: JournalQuery) -> JournalPage:
+        for pause_s in _PAUSES_S:
+            try:
+                return await self._services.audit.search(query)
+            except VmsError as refused:
+                if refused.kind is not ErrorKind.UNAVAILABLE:
+                    raise
+            await asyncio.sleep(pause_s)
+        return await self._services.audit.search(query)
 
     async def note(self, person: Person, search: str) -> AuditReceipt:
         """Put a reading in the journal; it may begin once this has returned."""

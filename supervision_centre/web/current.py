@@ -25,6 +25,7 @@ from supervision_centre.journal.export import Exports
 from supervision_centre.people.accounts import Accounts
 from supervision_centre.people.login import Login
 from supervision_centre.people.web_sessions import COOKIE, WebSession, WebSessions, no_session
+from supervision_centre.reports.service import Reports
 from supervision_centre.services import CentreServices
 from vms.base.errors import ErrorKind, VmsError
 
@@ -45,6 +46,7 @@ class Centre:
     holds: Holds
     destruction: Destruction
     exports: Exports
+    reports: Reports
 
 
 def centre_of(request: Request) -> Centre:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from access_audit.events import Author, EventKind, Reason
-from access_audit.journal import JournalEntry
+from access_audit.journal import JournalEntry, JournalQuery
 from access_audit.verify import verify_proof
 from supervision_centre.documents.document import Attachment, Document, facts, heading, table, text
 from supervision_centre.documents.process import pdf_bytes
@@ -174,6 +174,8 @@ async def test_three_months_of_two_hundred_thousand_entries_in_under_ten_minutes
     for number in range(400):
         batch = [look(camera_id(1 + number % 2), at_ns=centre.clock.utc_ns()) for _ in range(500)]
         await centre.services.audit.record_all(batch)
+        if number % 4 == 0:
+            await centre.services.audit.search(JournalQuery(limit=1))  # as a log that is read every day
     began = time.monotonic()
     files = await archive(inspector, format=form, commune=EVREUX)
     took = time.monotonic() - began

@@ -34,6 +34,8 @@ async def test_every_route_says_what_it_does_with_images(centre: TestCentre) -> 
         "GET /api/audit/entries",
         "GET /api/audit/entries/{index}/proof",
         "GET /api/audit/export",
+        "GET /api/audit/reports",
+        "GET /api/audit/reports/{commune}/{month}",
         "POST /api/holds",
         "POST /api/holds/{hold_id}/release",
         "POST /api/holds/{hold_id}/release/confirm",

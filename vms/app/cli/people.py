@@ -49,7 +49,9 @@ def create(
     name: Annotated[str, typer.Option(help="Prénom et nom de la personne.")],
     role: Annotated[
         str,
-        typer.Option(help="operator, supervisor, gendarme, installer, mayor, delegate, dpo, inspector ou administrator."),
+        typer.Option(
+            help="operator, supervisor, gendarme, installer, mayor, delegate, dpo, inspector ou administrator."
+        ),
     ],
     territory: Annotated[
         list[str], typer.Option(help="Code INSEE d'une commune, ou code d'un département ; répétable.")
