@@ -81,3 +81,12 @@ def bytes_text(size: int) -> str:
 def month_name(number: int) -> str:
     """`octobre`, for 10."""
     return _MONTHS[number - 1]
+
+
+def duration_text(seconds: int) -> str:
+    """`3 j 4 h`, `2 h 05 min`, `12 min 30 s`."""
+    if seconds >= 86_400:
+        return f"{seconds // 86_400} j {seconds % 86_400 // 3_600} h"
+    if seconds >= 3_600:
+        return f"{seconds // 3_600} h {seconds % 3_600 // 60:02d} min"
+    return f"{seconds // 60} min {seconds % 60:02d} s" if seconds >= 60 else f"{seconds} s"

@@ -10,7 +10,9 @@ from supervision_centre.destruction.wording import local_text, utc_clock
 from supervision_centre.documents.document import Document, digest, facts, heading, notice, table, text
 from supervision_centre.journal.anchor import Anchor
 from supervision_centre.journal.answers import Names
+from supervision_centre.journal.service import scope_of
 from supervision_centre.journal.sheet import PRINTED, printed_row
+from supervision_centre.people.person import Person
 
 VERIFY_COMMAND = "vms audit verify --folder audit --checkpoint point-de-controle.txt"
 PROOF_COMMAND = "vms audit verify --folder audit --proof consultation.json"
@@ -43,6 +45,17 @@ class Coverage:
             ("Journal", f"{self.anchor.origin}, {self.anchor.size} inscriptions"),
             ("Racine du journal", self.anchor.root),
         )
+
+
+def controller_text(person: Person, commune: str, names: Names, authority: str = "") -> str:
+    """Whose journal a document covers, as one line."""
+    if commune:
+        where = f"commune de {names.commune(commune)} ({commune})"
+    else:
+        scope = scope_of(person)
+        known = (f"{names.commune(code)} ({code})" for code in sorted(scope or ()))
+        where = "toutes les communes" if scope is None else f"commune de {', '.join(known)}"
+    return f"{authority}, {where}" if authority else where
 
 
 def part(coverage: Coverage, number: int, entries: Sequence[JournalEntry], names: Names) -> Document:

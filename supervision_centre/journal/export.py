@@ -27,8 +27,8 @@ from supervision_centre.documents.process import pdf_bytes
 from supervision_centre.journal.anchor import anchor_of
 from supervision_centre.journal.answers import Names
 from supervision_centre.journal.archive import Archive
-from supervision_centre.journal.attestation import Coverage, attestation, part, read_me
-from supervision_centre.journal.service import JournalReader, scope_of
+from supervision_centre.journal.attestation import Coverage, attestation, controller_text, part, read_me
+from supervision_centre.journal.service import JournalReader
 from supervision_centre.journal.sheet import COLUMNS, csv_lines, csv_row
 from supervision_centre.people.person import Person
 from supervision_centre.people.web_sessions import no_session
@@ -145,7 +145,7 @@ class Exports:
             reader=person.name,
             since_ns=wish.since_ns,
             until_ns=wish.until_ns,
-            controller=_controller(person, wish, names),
+            controller=controller_text(person, wish.commune, names, wish.authority),
             made_at_ns=services.clock.utc_ns(),
             anchor=anchor,
         )
@@ -234,16 +234,6 @@ class _Export:
         sums = "".join(f"{digest}  {name}\n" for name, digest in archive.digests.items())
         yield archive.add("empreintes.txt", sums.encode())
         yield archive.close()
-
-
-def _controller(person: Person, wish: ExportWish, names: Names) -> str:
-    if wish.commune:
-        where = f"commune de {names.commune(wish.commune)} ({wish.commune})"
-    else:
-        scope = scope_of(person)
-        known = (f"{names.commune(code)} ({code})" for code in sorted(scope or ()))
-        where = "toutes les communes" if scope is None else f"commune de {', '.join(known)}"
-    return f"{wish.authority}, {where}" if wish.authority else where
 
 
 def _described(wish: ExportWish) -> str:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from fastapi.responses import StreamingResponse
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 from sqlalchemy import select
 
 from access_audit.events import EventKind
+from supervision_centre.documents.process import pdf_bytes
+from supervision_centre.journal.answers import Names
+from supervision_centre.journal.attestation import Coverage, controller_text
+from supervision_centre.journal.communications import communication_json, communications, communications_page
 from supervision_centre.journal.export import ExportForm, ExportState, ExportWish
 from supervision_centre.journal.routes import Commune, Reader
 from supervision_centre.people.tables import WebSessionRow
@@ -19,6 +24,14 @@ from vms.base.clock import utc_text
 from vms.base.ids import new_id
 
 router = APIRouter(prefix="/api/audit")
+
+
+class PageFormat(StrEnum):
+    """JSON for programs, PDF/A for people."""
+
+    JSON = "json"
+    PDF = "pdf"
+
 
 _ID_PATTERN = "^[A-Za-z0-9-]{8,64}$"
 
@@ -46,6 +59,37 @@ async def export(
     name = f"journal-{commune or 'complet'}-{utc_text(since_ns)[:10]}-{utc_text(until_ns)[:10]}-{form}.zip"
     return StreamingResponse(
         pieces, media_type="application/zip", headers={"Content-Disposition": f'attachment; filename="{name}"'}
+    )
+
+
+@router.get("/communications", openapi_extra=declares(EventKind.JOURNAL_CONSULTED), response_model=None)
+async def export_journal(
+    web: Reader,
+    centre: TheCentre,
+    since_ns: Annotated[Instant, Query(alias="from")],
+    until_ns: Annotated[Instant, Query(alias="to")],
+    commune: Commune | None = None,
+    form: Annotated[PageFormat, Query(alias="format")] = PageFormat.JSON,
+) -> Response:
+    """The export journal of the arrêté: every communication of images in a period (LAW-42)."""
+    services = centre.services
+    entries, anchor = await communications(services, web.person, commune or "", since_ns, until_ns)
+    names = Names.of(await services.cameras.all())
+    if form is PageFormat.JSON:
+        return JSONResponse({"communications": [communication_json(entry, names) for entry in entries]})
+    coverage = Coverage(
+        centre_name=services.settings.centre_name,
+        reader=web.person.name,
+        since_ns=since_ns,
+        until_ns=until_ns,
+        controller=controller_text(web.person, commune or "", names),
+        made_at_ns=services.clock.utc_ns(),
+        anchor=anchor,
+    )
+    drawn = await pdf_bytes(communications_page(entries, names, coverage))
+    name = f"journal-des-exports-{utc_text(since_ns)[:10]}-{utc_text(until_ns)[:10]}.pdf"
+    return Response(
+        drawn, media_type="application/pdf", headers={"Content-Disposition": f'attachment; filename="{name}"'}
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
-from supervision_centre.destruction.wording import bytes_text, day_text, local_text
+from supervision_centre.destruction.wording import bytes_text, day_text, duration_text, local_text
 from supervision_centre.documents.document import (
     Attachment,
     Block,
@@ -25,7 +25,6 @@ from vms.base.clock import parse_utc
 
 REPORT_FILE: Final = "rapport.json"
 PROOF_FILE: Final = "preuve.json"
-_HOUR_S: Final = 3_600
 _INTERRUPTIONS_SHOWN: Final = 400
 
 
@@ -171,8 +170,8 @@ def _cameras(content: Mapping[str, Any]) -> list[Block]:
         (
             line["camera_name"],
             percent(line["availability_percent"]),
-            duration(line["missing_s"]),
-            duration(line["expected_s"]),
+            duration_text(line["missing_s"]),
+            duration_text(line["expected_s"]),
         )
         for line in content["cameras"]
     )
@@ -219,15 +218,6 @@ def _proof(issued: Issued) -> list[Block]:
 def percent(value: float | None) -> str:
     """`99,87 %`."""
     return "—" if value is None else f"{value:.2f}".replace(".", ",") + "\u00a0%"
-
-
-def duration(seconds: int) -> str:
-    """`3 j 4 h`, `2 h 05 min`, `12 min 30 s`."""
-    if seconds >= 24 * _HOUR_S:
-        return f"{seconds // (24 * _HOUR_S)} j {seconds % (24 * _HOUR_S) // _HOUR_S} h"
-    if seconds >= _HOUR_S:
-        return f"{seconds // _HOUR_S} h {seconds % _HOUR_S // 60:02d} min"
-    return f"{seconds // 60} min {seconds % 60:02d} s" if seconds >= 60 else f"{seconds} s"
 
 
 def _images(stretch: Mapping[str, str] | None) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from access_audit.events import Author, EventKind, Reason
+from access_audit.events import CATALOGUE, Author, EventKind, LegalOperation, Reason
 from access_audit.journal import JournalEntry, JournalQuery
 from access_audit.verify import verify_proof
 from supervision_centre.documents.document import Attachment, Document, facts, heading, table, text
@@ -119,6 +119,28 @@ async def test_an_export_that_cannot_begin_says_why(centre: TestCentre) -> None:
         centre.app.state.centre.exports._states[f"busy-{number}"] = export.Progress("per-x")
     busy = await inspector.get("/api/audit/export", **PERIOD)
     assert (busy.status_code, busy.json()["code"]) == (503, "export.busy")
+
+
+async def test_the_export_journal_has_the_five_items_of_each_export(
+    centre: TestCentre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LAW-42: dates of the images, duration, camera, date of the export, person."""
+    dpo, mayor = await centre.logged_in(Role.DPO), await centre.logged_in(Role.MAYOR, EVREUX)
+    assert (await mayor.get("/api/audit/communications", **PERIOD)).json() == {"communications": []}
+    as_export = replace(CATALOGUE[EventKind.PLAYBACK_OPENED], operation=LegalOperation.COMMUNICATION)
+    monkeypatch.setitem(CATALOGUE, EventKind.PLAYBACK_OPENED, as_export)
+    images = {"range_start_ns": 1_790_000_000_000_000_000, "range_end_ns": 1_790_000_090_000_000_000}
+    for number, commune in ((1, EVREUX), (3, VERNON)):
+        kind = {"kind": EventKind.PLAYBACK_OPENED, "details": {}, "recipients": ("Gendarmerie",)}
+        await centre.services.audit.record(look(camera_id(number), commune, **kind, **images))
+    lines = (await dpo.get("/api/audit/communications", **PERIOD)).json()["communications"]
+    assert {line["camera_name"] for line in lines} == {"Place 1", "Place 3"}
+    (line,) = (await mayor.get("/api/audit/communications", **PERIOD)).json()["communications"]
+    assert (line["camera_name"], line["duration_s"], line["person"]) == ("Place 1", 90, "Odile Opératrice")
+    assert line["range"] == {"start": "2026-09-21T14:13:20.000Z", "end": "2026-09-21T14:14:50.000Z"}
+    assert line["at"]
+    printed = await mayor.get("/api/audit/communications", **PERIOD, format="pdf")
+    assert_pdf_a(printed.content)
 
 
 def entry(**fields: Any) -> JournalEntry:

@@ -16,12 +16,13 @@ from access_audit.events import AccessEvent, Author, EventKind, Reason
 from access_audit.journal import JournalEntry
 from access_audit.verify import verify_proof
 from recorder.contract.timeline import Gap, GapCause, Timeline
+from supervision_centre.destruction.wording import duration_text
 from supervision_centre.journal.answers import Names
 from supervision_centre.people.person import Role
 from supervision_centre.reports.availability import UNTOLD_LABEL, Availability, Stretch, availability_of
 from supervision_centre.reports.content import Subject, report_content
 from supervision_centre.reports.month import Month
-from supervision_centre.reports.page import duration, lines_of, percent, report_page
+from supervision_centre.reports.page import lines_of, percent, report_page
 from supervision_centre.reports.service import Issued, canonical_json
 from tests.access_audit.logs import settings_of
 from tests.supervision_centre.centre import TestCentre, running_centre
@@ -194,7 +195,7 @@ def test_months_and_figures_as_people_write_them() -> None:
     assert Month(2026, 10).label == "octobre 2026"
     assert (Month(2026, 10).bounds_ns[1] - Month(2026, 10).bounds_ns[0]) // HOUR_NS == 31 * 24 + 1
     assert [percent(value) for value in (None, 99.876, 100.0)] == ["—", "99,88\u00a0%", "100,00\u00a0%"]
-    assert [duration(value) for value in (9, 70, 7_500, 100_000)] == ["9 s", "1 min 10 s", "2 h 05 min", "1 j 3 h"]
+    assert [duration_text(value) for value in (9, 70, 7_500, 100_000)] == ["9 s", "1 min 10 s", "2 h 05 min", "1 j 3 h"]
     for wrong in ("2026-13", "2026-1", "1999-01", "octobre"):
         with pytest.raises(VmsError, match="Ce mois"):
             Month.parse(wrong)

@@ -31,6 +31,7 @@ async def test_every_route_says_what_it_does_with_images(centre: TestCentre) -> 
         "GET /api/cameras/{camera_id}/destruction",
         "GET /api/cameras/{camera_id}/timeline",
         "GET /api/holds/{hold_id}",
+        "GET /api/audit/communications",
         "GET /api/audit/entries",
         "GET /api/audit/entries/{index}/proof",
         "GET /api/audit/export",
