@@ -13,10 +13,10 @@ import binascii
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 MAX_NOTE_BYTES = 16_384
 _ED25519 = b"\x01"
@@ -26,6 +26,10 @@ _SIGNATURE_MARK = "\u2014 "
 
 class CheckpointError(ValueError):
     """A note that is not a checkpoint of this log, or is not signed by its key."""
+
+
+class OtherKeyError(CheckpointError):
+    """A note without a line of the key that was asked for: another key of the log may have signed it."""
 
 
 def _key_id(name: str, raw: bytes) -> bytes:
@@ -90,14 +94,35 @@ class Checkpoint:
         return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n"
 
 
-class SigningKey:
-    """The private half. It is in the memory of the writer and nowhere else."""
+class KeyUnavailableError(OSError):
+    """A key that does not sign now, since its token does not answer. Like a disk that refuses, it may come back."""
 
-    def __init__(self, name: str, private_key: Ed25519PrivateKey) -> None:
+
+class PrivateKey(Protocol):
+    """An Ed25519 key that signs: in memory (`Ed25519PrivateKey`), or one that never leaves its token."""
+
+    def sign(self, data: bytes, /) -> bytes: ...
+
+    def public_key(self) -> Ed25519PublicKey: ...
+
+
+class SigningKey:
+    """The private half. It is in the memory of the writer, or in its token, and nowhere else."""
+
+    def __init__(self, name: str, private_key: PrivateKey) -> None:
         _check_name(name)
         self._private_key = private_key
         self.log_key = LogKey(name, private_key.public_key())
         self._prefix = self.log_key.key_id
+
+    @property
+    def newest(self) -> SigningKey:
+        """The one key that signs statements, where several sign checkpoints."""
+        return self
+
+    def open(self, note: bytes) -> SignedCheckpoint:
+        """The checkpoint of a note that this key has signed; CheckpointError otherwise."""
+        return open_note(note, self.log_key)
 
     def sign_statement(self, statement: bytes) -> bytes:
         """The signature of a statement that is no checkpoint; its first line says what it is."""
@@ -106,8 +131,37 @@ class SigningKey:
     def sign(self, checkpoint: Checkpoint) -> bytes:
         """The signed note of a checkpoint."""
         text = checkpoint.text()
+        return f"{text}\n{self.line(text)}".encode()
+
+    def line(self, text: str) -> str:
+        """The signature line of a checkpoint's text."""
         signature = base64.b64encode(self._prefix + self._private_key.sign(text.encode())).decode()
-        return f"{text}\n{_SIGNATURE_MARK}{self.log_key.name} {signature}\n".encode()
+        return f"{_SIGNATURE_MARK}{self.log_key.name} {signature}\n"
+
+
+class OverlappingKey(SigningKey):
+    """What signs checkpoints while readers change over: the new key, and the old one in a second line."""
+
+    def __init__(self, new: SigningKey, old: SigningKey) -> None:
+        super().__init__(new.log_key.name, new._private_key)  # noqa: SLF001 - one key in two coats
+        self._new = new
+        self._old = old
+
+    @property
+    def newest(self) -> SigningKey:
+        """The new key."""
+        return self._new
+
+    def sign(self, checkpoint: Checkpoint) -> bytes:
+        """The note with both lines."""
+        return super().sign(checkpoint) + self._old.line(checkpoint.text()).encode()
+
+    def open(self, note: bytes) -> SignedCheckpoint:
+        """The checkpoint of a note that one of both has signed."""
+        try:
+            return super().open(note)
+        except OtherKeyError:
+            return open_note(note, self._old.log_key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +198,7 @@ def open_note(note: bytes, key: LogKey) -> SignedCheckpoint:
         except InvalidSignature:
             raise CheckpointError(f"the signature of {key.name} is wrong") from None
         return SignedCheckpoint(_parse_text(text, key.name), signature, note)
-    raise CheckpointError(f"no signature of {key.name}")
+    raise OtherKeyError(f"no signature of the key {key.key_id.hex()} of {key.name}")
 
 
 def _signature_of(line: str, key: LogKey) -> bytes | None:

@@ -6,6 +6,7 @@
 - A request whose answer was lost is not sent again. Its entry may stand in the log without an act, which is
   acceptable; an act without an entry is not.
 - An answer that does not prove what was sent is treated as no answer.
+- When the log has changed its key, its hand-overs are asked for, verified from the key that is known, and followed.
 """
 
 from __future__ import annotations
@@ -21,14 +22,15 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from access_audit import wire
-from access_audit.checkpoint import Checkpoint, LogKey
-from access_audit.events import AccessEvent
+from access_audit.checkpoint import Checkpoint, LogKey, SignedCheckpoint
+from access_audit.events import AccessEvent, EventKind
 from access_audit.format import FormatError, SpoolMark, StoredPayload, event_payload
-from access_audit.journal import JournalPage, JournalQuery
-from access_audit.receipt import AuditReceipt, ReceiptError, ReceiptVerifier
+from access_audit.handover import HandOver
+from access_audit.journal import MAX_PAGE_ENTRIES, JournalPage, JournalQuery
+from access_audit.receipt import AuditReceipt, OtherSignerError, ReceiptError, ReceiptVerifier, RecordedBatch
 from access_audit.refusals import bad_event
 from vms.base.errors import ErrorKind, VmsError
-from vms.base.framing import FrameError, frame, json_frame, parse_json_frame, read_frame
+from vms.base.framing import FrameError, frame, json_content, parse_json_frame, read_frame
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -61,9 +63,17 @@ class _Call:
 class _Connection:
     """One open connection: requests that wait for their answer, by number."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, verifier: ReceiptVerifier) -> None:
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        verifier: ReceiptVerifier,
+        follow: Callable[[], Coroutine[Any, Any, None]],
+    ) -> None:
         self._writer = writer
         self._verifier = verifier
+        self._follow = follow
+        self._following: set[asyncio.Task[None]] = set()
         self._numbers = 0
         self._waiting: dict[int, Callable[[bytes | VmsError], None]] = {}
         self._gathered: list[_Call] = []
@@ -98,21 +108,36 @@ class _Connection:
                 if isinstance(answer, VmsError):
                     raise answer
                 _, batch = wire.decode_answer(answer)
-                receipts = self._verifier.verify(batch, payloads)
+                self._give(calls, self._verifier.verify(batch, payloads))
             except VmsError as error:
                 _fail(calls, error)
+            except OtherSignerError:
+                task = asyncio.create_task(self._give_later(calls, batch, payloads))
+                self._following.add(task)
+                task.add_done_callback(self._following.discard)
             except (ReceiptError, wire.WireError) as wrong:
-                log.error("audit writer gave an answer that proves nothing", detail=str(wrong))
-                _fail(calls, unavailable(f"unproved answer: {wrong}"))
-            else:
-                start = 0
-                for call in calls:
-                    end = start + len(call.payloads)
-                    if not call.waiter.done():
-                        call.waiter.set_result(receipts[start:end])
-                    start = end
+                _fail(calls, _unproved(wrong))
 
         self._send(lambda number: wire.encode_record(number, payloads), done)
+
+    async def _give_later(self, calls: list[_Call], batch: RecordedBatch, payloads: Sequence[bytes]) -> None:
+        """The same once the hand-overs of the log's key have been followed."""
+        try:
+            await self._follow()
+            self._give(calls, self._verifier.verify(batch, payloads))
+        except VmsError as error:
+            _fail(calls, error)
+        except ReceiptError as wrong:
+            _fail(calls, _unproved(wrong))
+
+    @staticmethod
+    def _give(calls: list[_Call], receipts: list[AuditReceipt]) -> None:
+        start = 0
+        for call in calls:
+            end = start + len(call.payloads)
+            if not call.waiter.done():
+                call.waiter.set_result(receipts[start:end])
+            start = end
 
     def ask(self, encode: Callable[[int], bytes]) -> asyncio.Future[bytes]:
         """Send one message and give a future of its raw answer."""
@@ -188,6 +213,11 @@ def _fail(calls: list[_Call], error: VmsError) -> None:
             call.waiter.set_exception(error)
 
 
+def _unproved(wrong: Exception) -> VmsError:
+    log.error("audit writer gave an answer that proves nothing", detail=str(wrong))
+    return unavailable(f"unproved answer: {wrong}")
+
+
 def _error_of(message: dict[str, Any]) -> VmsError:
     try:
         return VmsError(
@@ -214,6 +244,7 @@ class AuditClient:
         self._verifier = ReceiptVerifier(log_key)
         self._connection: _Connection | None = None
         self._connecting = asyncio.Lock()
+        self._following = asyncio.Lock()
 
     async def record(self, event: AccessEvent) -> AuditReceipt:
         """Put one event in the log and wait until it is on the disk."""
@@ -250,7 +281,7 @@ class AuditClient:
         """The newest signed state of the log, its signature verified."""
         answer = await self._ask_json("head")
         try:
-            return self._verifier.open(str(answer.get("note")).encode()).checkpoint
+            return (await self._opened(str(answer.get("note")).encode())).checkpoint
         except ReceiptError as wrong:
             raise unavailable(f"unproved head: {wrong}") from None
 
@@ -258,7 +289,7 @@ class AuditClient:
         """The newest checkpoint and the RFC 6962 proof that the log of `old_size` is its beginning."""
         answer = await self._ask_json("consistency", old_size=old_size)
         try:
-            checkpoint = self._verifier.open(str(answer["note"]).encode()).checkpoint
+            checkpoint = (await self._opened(str(answer["note"]).encode())).checkpoint
             return checkpoint, [bytes.fromhex(part) for part in answer["path"]]
         except (KeyError, TypeError, ValueError, ReceiptError) as wrong:
             raise unavailable(f"malformed consistency proof: {wrong}") from None
@@ -269,6 +300,7 @@ class AuditClient:
         if not answer.get("sequence"):
             return None
         try:
+            await self._opened(str(answer["proof"]["checkpoint"]).encode())
             mark = self._verifier.verify_entry(answer["proof"]).spool
             if mark is None or mark.spool_id != spool_id or mark.sequence != answer["sequence"]:
                 raise ReceiptError("the proof is about another entry")
@@ -289,9 +321,33 @@ class AuditClient:
             batch = wire.decode_answer(content)[1]
             if batch.salts != tuple(entry.salt for entry in entries):
                 raise ReceiptError("other salts than those of the spool")
+            await self._opened(batch.note)
             return self._verifier.verify(batch, [entry.payload for entry in entries], marks)
         except (wire.WireError, ReceiptError) as wrong:
             raise unavailable(f"unproved answer: {wrong}") from None
+
+    async def rotate_key(self) -> dict[str, Any]:
+        """Have the writer hand over to the key that was prepared: `{"key": its vkey line}`.
+
+        VmsError `audit.no_next_key` when none was.
+        """
+        return await self._ask_json("rotate_key")
+
+    async def _opened(self, note: bytes) -> SignedCheckpoint:
+        """The checkpoint of a note, by the key that is known or one that it has handed over to."""
+        try:
+            return self._verifier.open(note)
+        except OtherSignerError:
+            await self._follow()
+            return self._verifier.open(note)
+
+    async def _follow(self) -> None:
+        """Learn of the hand-overs of the log's key. What is said of them proves itself, or counts for nothing."""
+        async with self._following:
+            page = await self.search(JournalQuery(kinds=frozenset({EventKind.LOG_KEY_CHANGED}), limit=MAX_PAGE_ENTRIES))
+            found = [HandOver(each.index, each.event.details) for each in page.entries if each.event is not None]
+            if self._verifier.follow(found):
+                log.warning("the access log has changed its key", entries=len(found))
 
     async def close(self) -> None:
         """Close the connection; callers that still wait get their error."""
@@ -303,7 +359,7 @@ class AuditClient:
         async def exchange() -> bytes:
             connection = await self._connect()
             return await connection.ask(
-                lambda number: wire.JSON + json_frame({"id": number, "op": operation, **fields})[4:]
+                lambda number: wire.JSON + json_content({"id": number, "op": operation, **fields})
             )
 
         content = await self._within(exchange())
@@ -333,7 +389,7 @@ class AuditClient:
                     log.debug("audit writer does not listen", socket=str(self._socket), detail=str(refused))
                     await asyncio.sleep(_RETRY_S)
                     continue
-                self._connection = _Connection(reader, writer, self._verifier)
+                self._connection = _Connection(reader, writer, self._verifier, self._follow)
             return self._connection
 
 

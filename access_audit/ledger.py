@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from access_audit import layout
-from access_audit.checkpoint import Checkpoint, CheckpointError, SigningKey, open_note
+from access_audit.checkpoint import Checkpoint, CheckpointError, SigningKey
 from access_audit.events import AccessEvent
 from access_audit.format import (
     SALT_BYTES,
@@ -111,7 +111,11 @@ class Ledger:
         now = max(self._clock.utc_ns(), self._last_ns)
         drafts = [draft for request in requests for draft in request]
         first = self._frontier.size
-        stored = [StoredPayload(draft.salt or secrets.token_bytes(SALT_BYTES), draft.payload) for draft in drafts]
+        fresh = secrets.token_bytes(SALT_BYTES * len(drafts))
+        stored = [
+            StoredPayload(draft.salt or fresh[place : place + SALT_BYTES], draft.payload)
+            for place, draft in zip(range(0, len(fresh), SALT_BYTES), drafts, strict=True)
+        ]
         leaves = [
             leaf_bytes(Leaf(index, now, commitment(kept.salt, kept.payload), draft.control, draft.mark))
             for index, (draft, kept) in enumerate(zip(drafts, stored, strict=True), first)
@@ -156,6 +160,24 @@ class Ledger:
         """Remove the append files that are published wholly, in the publishing thread."""
         self._sequence.forget(self._tiles.size)
 
+    @property
+    def key(self) -> SigningKey:
+        """What signs the checkpoints."""
+        return self._key
+
+    def use_key(self, key: SigningKey) -> None:
+        """Sign with this from the next entry on. In the thread that records."""
+        self._key = key
+
+    def hand_over(self, key: SigningKey, event: AccessEvent) -> None:
+        """Sequence the entry of a hand-over, signed by the key that it hands over to; OSError changes nothing."""
+        before, self._key = self._key, key
+        try:
+            self.record_own(event)
+        except OSError:
+            self._key = before
+            raise
+
     def publish(self) -> int:
         """Publish all that is sequenced; the published size. OSError leaves it for the next call."""
         with self._turn:
@@ -195,7 +217,7 @@ class Ledger:
             note = (self._folder / layout.CHECKPOINT).read_bytes()
         except FileNotFoundError:
             return Checkpoint(self._key.log_key.name, 0, EMPTY_ROOT)
-        return open_note(note, self._key.log_key).checkpoint
+        return self._key.open(note).checkpoint
 
     def _unpublished(self) -> tuple[list[Batch], int]:
         """The whole batches beyond the tiles, in order, and how many torn ends were cut off."""
@@ -209,7 +231,7 @@ class Ledger:
                     dropped += 1
                 elif found.first == size:
                     frontier, _ = frontier.grow([leaf_hash(leaf) for leaf in found.leaves])
-                    signed = open_note(found.note, self._key.log_key).checkpoint
+                    signed = self._key.open(found.note).checkpoint
                     if (signed.size, signed.root) != (frontier.size, frontier.root) or not _sealed(found):
                         raise TileError(f"sequenced batch at {size} is not what its checkpoint says")
                     pending.append(found)

@@ -27,8 +27,8 @@ from typing import Any
 import structlog
 
 from access_audit import wire
-from access_audit.checkpoint import SigningKey
-from access_audit.events import AccessEvent, Author, EventKind, Reason
+from access_audit.checkpoint import KeyUnavailableError, SigningKey
+from access_audit.events import AccessEvent, EventKind, Reason
 from access_audit.expiry import ROUND_S, Expiry, Turn
 from access_audit.format import (
     FormatError,
@@ -39,13 +39,15 @@ from access_audit.format import (
     event_payload,
     parse_payload,
 )
-from access_audit.keys import open_signing_key
+from access_audit.keys import KeyRing
 from access_audit.ledger import Draft, Ledger
 from access_audit.questions import Questions
-from access_audit.receipt import RecordedBatch
+from access_audit.receipt import ReceiptError, ReceiptVerifier, RecordedBatch
 from access_audit.refusals import bad_event
 from access_audit.retention import Retention
+from access_audit.rotation import LOG_WRITER, Rotation
 from access_audit.search import SpoolHead
+from access_audit.standby import admit, epoch_of, fence, fenced, standing
 from access_audit.tiles import TileError
 from vms.base import durable
 from vms.base.clock import NS_PER_SECOND, Clock, utc_text
@@ -58,7 +60,8 @@ MAX_COMMIT_ENTRIES = 8_192
 CLOCK_TOLERANCE_NS = NS_PER_SECOND
 QUIET_S = 0.05
 PUBLISH_WITHIN_S = 1.0
-_WRITER = Author("audit-writer", "Journal des accès", "system")
+KEY_ROUND_S = 60.0
+_WRITER = LOG_WRITER
 _MAX_REQUEST_BYTES = 6 * 1024 * 1024
 
 
@@ -72,6 +75,8 @@ class WriterSettings:
     origin: str
     retention: Retention | None = None
     """How long payloads are kept; None keeps them, for a log that only tests read."""
+    key: str = ""
+    """The key that a new log begins with, as the URI of a token; empty for one that is made. See `keys.py`."""
 
 
 @dataclass(slots=True)
@@ -91,8 +96,10 @@ async def run_writer(settings: WriterSettings, clock: Clock, stop: asyncio.Event
     await asyncio.to_thread(durable.make_folder, settings.folder)
     lock = await asyncio.to_thread(durable.FolderLock, settings.folder)
     try:
-        key = await asyncio.to_thread(open_signing_key, settings.key_file, settings.folder, settings.origin)
-        writer = await asyncio.to_thread(Writer, settings.folder, key, clock, settings.retention)
+        ring = KeyRing(settings.key_file, settings.folder, settings.origin, settings.key)
+        key = await asyncio.to_thread(ring.open)
+        keys = settings.key_file.parent
+        writer = await asyncio.to_thread(Writer, settings.folder, key, clock, settings.retention, ring, keys)
         try:
             await _serve(writer, settings.socket, stop, on_ready)
         finally:
@@ -111,7 +118,13 @@ async def _serve(writer: Writer, socket: Path, stop: asyncio.Event, on_ready: Ca
 
     await asyncio.to_thread(durable.remove, socket)
     server = await asyncio.start_unix_server(connected, socket, limit=1024 * 1024)
-    rounds = (writer.commit_for_ever(), writer.publish_for_ever(), writer.expire_for_ever())
+    rounds = (
+        writer.commit_for_ever(),
+        writer.publish_for_ever(),
+        writer.expire_for_ever(),
+        writer.settle_keys_for_ever(),
+        writer.until_fenced(),
+    )
     loops = [asyncio.create_task(each) for each in rounds]
     try:
         on_ready()
@@ -153,7 +166,16 @@ async def _converse(writer: Writer, reader: asyncio.StreamReader, answers: async
 class Writer:
     """An open log and the requests that wait for it. Made in a thread, used in one event loop."""
 
-    def __init__(self, folder: Path, key: SigningKey, clock: Clock, retention: Retention | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        key: SigningKey,
+        clock: Clock,
+        retention: Retention | None = None,
+        ring: KeyRing | None = None,
+        keys: Path | None = None,
+    ) -> None:
+        self._folder = folder
         self._clock = clock
         self._ledger = Ledger(folder, key, clock)
         self._questions = Questions(folder)
@@ -161,13 +183,23 @@ class Writer:
         self._stepped = False
         self._refused = False
         recovery = self._ledger.recovery
+        stands = standing(self._questions.index, self._ledger.published)
+        if keys is not None:
+            stands = admit(folder, keys, stands)
+        self._epoch, self._started = stands.epoch, self._ledger.size
+        self._fenced = asyncio.Event()
         self._own(
             EventKind.LOG_STARTED,
             version=version("vms-departemental"),
             recovered=str(recovery.published),
             dropped=str(recovery.dropped),
+            epoch=str(stands.epoch),
+            writer=stands.writer,
         )
         self._ledger.publish()
+        self._rotation = None if ring is None else Rotation(ring, self._ledger, clock)
+        if self._rotation is not None:
+            self._rotation.settle_soon()
         self._waiting: list[_Waiting] = []
         self._wake = asyncio.Event()
         self._publish = asyncio.Event()
@@ -260,6 +292,23 @@ class Writer:
         loop = asyncio.get_running_loop()
         while (following := await loop.run_in_executor(pools[turn], next, steps, None)) is not None:
             turn = following
+
+    async def settle_keys_for_ever(self) -> None:
+        """Finish what is left of a change of key, and end the time in which both keys sign."""
+        while self._rotation is not None:
+            await self._clock.sleep(KEY_ROUND_S)
+            await asyncio.get_running_loop().run_in_executor(self._committing, self._rotation.settle_soon)
+        await asyncio.Event().wait()
+
+    async def rotate_key(self) -> dict[str, Any]:
+        """Hand over to the key that was prepared beside the one in force; what the log says of it then."""
+        if self._rotation is None:
+            raise ValueError("a log without key files has no key to change")
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._committing, self._rotation.hand_over)
+        await loop.run_in_executor(self._publishing, self._ledger.publish)
+        await loop.run_in_executor(self._committing, self._rotation.settle)
+        return {"key": self._ledger.key.log_key.text()}
 
     async def _quiet(self) -> None:
         for _ in range(round(PUBLISH_WITHIN_S / QUIET_S)):
@@ -361,15 +410,38 @@ class Writer:
 
     async def _asked(self, message: dict[str, Any]) -> dict[str, Any]:
         """A question about the log. It is answered from all that is committed: publishing is waited for."""
+        if message.get("op") == "rotate_key":
+            return await self.rotate_key()
         loop = asyncio.get_running_loop()
+        if message.get("op") == "fence":
+            await loop.run_in_executor(self._committing, self._fence, message.get("proof"), loop)
+            return {}
+        message = {**message, "started": self._started}
         if self._refused and message.get("op") == "head":
             await loop.run_in_executor(self._committing, self._try_disk)
         published = await loop.run_in_executor(self._publishing, self._ledger.publish)
         head = self._heads.get(str(message.get("spool", "")))
         return await loop.run_in_executor(self._asking, self._questions.answer, message, published, head)
 
+    async def until_fenced(self) -> None:
+        """Wait until somebody shows that this log has been taken over; then VmsError `audit.fenced`."""
+        await self._fenced.wait()
+        raise fenced(self._folder)
+
+    def _fence(self, proof: dict[str, Any], loop: asyncio.AbstractEventLoop) -> None:
+        """In the committing thread: believe the proof of a higher epoch under the log's own key, and nothing else."""
+        try:
+            epoch = epoch_of(proof, ReceiptVerifier(self._ledger.key.log_key).verify_entry(proof))
+        except (ReceiptError, TypeError, KeyError, ValueError) as wrong:
+            raise bad_event(f"no proof of an epoch: {wrong}") from None
+        if epoch > self._epoch:
+            log.error("this log has been taken over: its writer ends", epoch=epoch, own=self._epoch)
+            fence(self._folder, {"epoch": epoch, "proof": proof})
+            loop.call_soon_threadsafe(self._fenced.set)
+
     def _try_disk(self) -> None:
         self._ledger.try_disk()
+        self._ledger.key.sign_statement(b"")
         self._refused = False
 
 
@@ -387,6 +459,14 @@ def _error(number: int, error: VmsError) -> bytes:
 
 
 def _disk(refused: OSError) -> VmsError:
+    if isinstance(refused, KeyUnavailableError):
+        return VmsError(
+            ErrorKind.UNAVAILABLE,
+            "audit.unavailable",
+            "Le journal des accès ne peut plus signer : son jeton ne répond pas ; aucune image ne peut être montrée.",
+            hint="L'enregistrement continue. Prévenez l'exploitant : le jeton PKCS#11 du journal est en cause.",
+            detail=repr(refused),
+        )
     return VmsError(
         ErrorKind.UNAVAILABLE,
         "audit.unavailable",

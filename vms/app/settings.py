@@ -75,9 +75,11 @@ class AuditSettings(Section):
 
     Payloads are kept for `retention_days`, those of an authority in `controllers` for its own days (LAW-28).
     Authorities and witnesses attest its checkpoints every `anchor_interval_minutes`, and when its key changes.
+    `key` is the URI of a PKCS#11 token (RFC 7512) for the first key of a log; empty for a file that is made.
     """
 
     origin: str = "journal.vms-departemental.example"
+    key: Annotated[str, Field(pattern=r"^(pkcs11:.+)?$")] = ""
     retention_days: LogDays = 1095
     controllers: dict[str, LogDays] = Field(default={})
     anchor_interval_minutes: Annotated[int, Field(ge=1, le=1440)] = 60

@@ -18,5 +18,6 @@ async def run(folder: DataFolder, stop: asyncio.Event, on_ready: Callable[[], No
         key_file=folder.audit_key,
         origin=folder.settings.audit.origin,
         retention=folder.settings.audit.retention,
+        key=folder.settings.audit.key,
     )
     await run_writer(settings, SystemClock(), stop, on_ready)
