@@ -36,6 +36,7 @@ BUNDLE_ENTRIES = 256
 
 _COMMITMENT_CONTEXT = b"vms-departemental audit payload v1\n"
 _CHAIN_CONTEXT = b"vms-departemental audit spool v1\n"
+_CANONICAL = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 _LARGEST_INTEGER = 2**53 - 1
 _LEAF_LENGTH = struct.Struct(">H")
 _PAYLOAD_LENGTH = struct.Struct(">I")
@@ -77,7 +78,7 @@ def canonical(value: Any) -> bytes:  # noqa: ANN401 - JSON is what it is
     """The one byte form of a JSON value; FormatError on a float, a large integer or a lone surrogate."""
     _check(value)
     try:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+        return _CANONICAL.encode(value).encode()
     except UnicodeEncodeError:
         raise FormatError("a lone surrogate has no UTF-8 form") from None
 
@@ -120,7 +121,7 @@ def event_payload(event: AccessEvent) -> bytes:
     if event.details:
         content["details"] = event.details
     try:
-        return json.dumps(content, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+        return _CANONICAL.encode(content).encode()
     except UnicodeEncodeError:
         raise FormatError("a lone surrogate has no UTF-8 form") from None
 

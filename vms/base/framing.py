@@ -43,9 +43,14 @@ def frame(content: bytes) -> bytes:
     return _LENGTH.pack(len(content)) + content
 
 
+def json_content(message: dict[str, Any]) -> bytes:
+    """A JSON object as the content of a frame."""
+    return json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode()
+
+
 def json_frame(message: dict[str, Any]) -> bytes:
     """One frame that carries a JSON object."""
-    return frame(json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode())
+    return frame(json_content(message))
 
 
 def parse_json_frame(content: bytes) -> dict[str, Any]:
