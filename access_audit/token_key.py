@@ -127,7 +127,7 @@ class TokenKey:
                 if self._find().public_bytes_raw() != self._public.public_bytes_raw():
                     raise KeyUnavailableError(errno.EIO, "the token holds another key under this name")
                 return self._sign(data)
-            except (pkcs11.PKCS11Error, RuntimeError, ValueError) as refused:
+            except (pkcs11.PKCS11Error, RuntimeError, ValueError, OSError) as refused:
                 self._generation = -1
                 self._token.drop()
                 raise KeyUnavailableError(errno.EIO, f"the token does not sign: {refused!r}") from None
