@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -52,7 +53,7 @@ from access_audit.tiles import TileError
 from vms.base import durable
 from vms.base.clock import NS_PER_SECOND, Clock, utc_text
 from vms.base.errors import ErrorKind, VmsError
-from vms.base.framing import FrameError, frame, json_frame, parse_json_frame, read_frame
+from vms.base.framing import FrameError, frame, json_content, parse_json_frame, read_frame
 
 log = structlog.get_logger(__name__)
 
@@ -81,10 +82,10 @@ class WriterSettings:
 
 @dataclass(slots=True)
 class _Waiting:
-    """One request that waits for its commit."""
+    """One request that waits for its commit, and the way back for its answer."""
 
     request: wire.RecordRequest
-    answer: asyncio.Future[RecordedBatch]
+    send: Callable[[bytes], None]
 
 
 async def run_writer(settings: WriterSettings, clock: Clock, stop: asyncio.Event, on_ready: Callable[[], None]) -> None:
@@ -144,14 +145,20 @@ async def _converse(writer: Writer, reader: asyncio.StreamReader, answers: async
     """One client: each request is taken as it comes, and answered when it can be."""
     pending: set[asyncio.Task[None]] = set()
 
+    def send(answer: bytes) -> None:
+        if not answers.is_closing():
+            answers.write(frame(answer))
+
     async def respond(content: bytes) -> None:
-        answer = await writer.answer(content)
-        answers.write(frame(answer))
+        send(await writer.answer(content))
         with suppress(OSError):
             await answers.drain()
 
     try:
         while (content := await read_frame(reader, _MAX_REQUEST_BYTES)) is not None:
+            if content[:1] in (wire.RECORD, wire.SPOOLED):
+                writer.take(content, send)
+                continue
             task = asyncio.create_task(respond(content))
             pending.add(task)
             task.add_done_callback(pending.discard)
@@ -200,7 +207,7 @@ class Writer:
         self._rotation = None if ring is None else Rotation(ring, self._ledger, clock)
         if self._rotation is not None:
             self._rotation.settle_soon()
-        self._waiting: list[_Waiting] = []
+        self._waiting: deque[_Waiting] = deque()
         self._wake = asyncio.Event()
         self._publish = asyncio.Event()
         self._committing = ThreadPoolExecutor(1, "audit-commit")
@@ -213,32 +220,31 @@ class Writer:
         )
         log.info("access log open", size=self._ledger.size, recovered=recovery.published, dropped=recovery.dropped)
 
+    def take(self, content: bytes, send: Callable[[bytes], None]) -> None:
+        """Take a request to record. Its answer is sent when its entries are on the disk, or refused."""
+        try:
+            request = wire.decode_record(content)
+        except (wire.WireError, ValueError) as wrong:
+            send(_error(int.from_bytes(content[1:5], "big"), bad_event(str(wrong))))
+            return
+        self._waiting.append(_Waiting(request, send))
+        self._wake.set()
+
     async def answer(self, content: bytes) -> bytes:
-        """The answer of one request, whatever it holds."""
-        kind = content[:1]
+        """The answer of one question, whatever it holds."""
         number = 0
         try:
-            if kind in (wire.RECORD, wire.SPOOLED):
-                request = wire.decode_record(content)
-                number = request.request
-                return wire.encode_answer(number, await self._recorded(request))
             message = parse_json_frame(content[1:])
             number = int(message.get("id", 0))
             answer = await self._asked(message)
-            return wire.JSON + json_frame({"id": number, "ok": True, **answer})[4:]
+            return wire.JSON + json_content({"id": number, "ok": True, **answer})
         except VmsError as refused:
             return _error(number, refused)
         except OSError as refused:
             log.error("the disk refuses an answer", error=repr(refused))
             return _error(number, _disk(refused))
-        except (wire.WireError, FrameError, FormatError, KeyError, TypeError, ValueError) as wrong:
+        except (FrameError, FormatError, KeyError, TypeError, ValueError) as wrong:
             return _error(number, bad_event(str(wrong)))
-
-    async def _recorded(self, request: wire.RecordRequest) -> RecordedBatch:
-        waiting = _Waiting(request, asyncio.get_running_loop().create_future())
-        self._waiting.append(waiting)
-        self._wake.set()
-        return await waiting.answer
 
     async def commit_for_ever(self) -> None:
         """Sync what waits, all of it at once, again and again."""
@@ -250,12 +256,11 @@ class Writer:
                 taken = self._take()
                 outcomes = await loop.run_in_executor(self._committing, self._commit, [each.request for each in taken])
                 for each, outcome in zip(taken, outcomes, strict=True):
-                    if each.answer.done():
-                        continue
+                    number = each.request.request
                     if isinstance(outcome, VmsError):
-                        each.answer.set_exception(outcome)
+                        each.send(_error(number, outcome))
                     else:
-                        each.answer.set_result(outcome)
+                        each.send(wire.encode_answer(number, outcome))
                 self._publish.set()
 
     async def publish_for_ever(self) -> None:
@@ -319,8 +324,6 @@ class Writer:
 
     async def close(self) -> None:
         """Publish the rest and let go of the files."""
-        for waiting in self._waiting:
-            waiting.answer.cancel()
         for pool in (self._committing, self._publishing, self._asking):
             await asyncio.to_thread(pool.shutdown)
         await asyncio.to_thread(self._ledger.close)
@@ -329,7 +332,7 @@ class Writer:
     def _take(self) -> list[_Waiting]:
         taken, entries = [], 0
         while self._waiting and entries < MAX_COMMIT_ENTRIES:
-            each = self._waiting.pop(0)
+            each = self._waiting.popleft()
             entries += len(each.request.payloads)
             taken.append(each)
         return taken
@@ -428,7 +431,7 @@ class Writer:
         await self._fenced.wait()
         raise fenced(self._folder)
 
-    def _fence(self, proof: dict[str, Any], loop: asyncio.AbstractEventLoop) -> None:
+    def _fence(self, proof: Any, loop: asyncio.AbstractEventLoop) -> None:  # noqa: ANN401
         """In the committing thread: believe the proof of a higher epoch under the log's own key, and nothing else."""
         try:
             epoch = epoch_of(proof, ReceiptVerifier(self._ledger.key.log_key).verify_entry(proof))
@@ -455,7 +458,7 @@ def _error(number: int, error: VmsError) -> bytes:
         "hint": error.hint,
         "detail": error.detail,
     }
-    return wire.JSON + json_frame(body)[4:]
+    return wire.JSON + json_content(body)
 
 
 def _disk(refused: OSError) -> VmsError:
