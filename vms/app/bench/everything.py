@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import uvloop
+
 from cameras.simulator.fleet import running_cameras
 from cameras.simulator.spec import CameraSpec
 from vms.app.bench.audit import AuditBenchOptions, audit_text, run_audit_bench
@@ -33,7 +35,7 @@ def run_every_bench(base: str = BASE, folder: Path | None = None) -> dict[str, A
     require_browser()
     return {
         "ingest": asyncio.run(_ingest(folder)),
-        "audit": asyncio.run(run_audit_bench(AuditBenchOptions(1.0, folder=folder))),
+        "audit": uvloop.run(run_audit_bench(AuditBenchOptions(1.0, folder=folder))),
         "playback": asyncio.run(run_playback_bench(PlaybackBenchOptions(PLAYBACK_CAMERAS, 1.0, 60, folder))),
         "start": run_start_bench(StartBenchOptions(1, base, folder)),
         "live": run_live_bench(LiveBenchOptions(LIVE_S, base=base, folder=folder)),

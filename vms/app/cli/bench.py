@@ -60,9 +60,11 @@ def audit(
         figures = run_verification_bench(VerificationBenchOptions(verify, folder))
         typer.echo(json.dumps(figures, indent=2) if as_json else verification_text(figures))
         return
+    import uvloop
+
     from vms.app.bench.audit import AuditBenchOptions, audit_text, run_audit_bench
 
-    result = asyncio.run(run_audit_bench(AuditBenchOptions(seconds, folder=folder)))
+    result = uvloop.run(run_audit_bench(AuditBenchOptions(seconds, folder=folder)))
     typer.echo(json.dumps(result, indent=2) if as_json else audit_text(result))
 
 
