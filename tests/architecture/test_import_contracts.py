@@ -20,6 +20,8 @@ PLANTED = {
     "recording-without-luxury": ("recorder/store/__init__.py", "import sqlalchemy"),
     "decoder-alone": ("recorder/decoding/__init__.py", "import recorder.store"),
     "verifier-alone": ("access_audit/verify/__init__.py", "import vms.base.clock"),
+    "log-without-luxury": ("access_audit/anchors/files.py", "import fastapi"),
+    "key-without-network": ("access_audit/sequence.py", "import httpx"),
     "media-is-pure": ("vms/media/rtp.py", "import structlog"),
     "simulator-is-not-product": ("recorder/ingest/__init__.py", "import cameras.simulator"),
 }

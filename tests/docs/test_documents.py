@@ -17,7 +17,16 @@ from tests.system.demo_process import vms
 from vms.app.settings import Settings
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-NEEDS_A_SYSTEM = ("vms recorder", "vms audit verify", "vms audit expiry", "vms audit compare", "vms people", "vms cameras list", "vms cameras show")
+NEEDS_A_SYSTEM = (
+    "vms recorder",
+    "vms audit verify",
+    "vms audit expiry",
+    "vms audit compare",
+    "vms audit status",
+    "vms people",
+    "vms cameras list",
+    "vms cameras show",
+)
 NEEDS_A_CAMERA = ("vms cameras onboard", "vms cameras trust")
 INSTALLS = ("make ", "python3.11 ", "/opt/", "python3 -I vms-verify.py")
 LEGAL_ROW = re.compile(r"^\| (LAW-\d\d) \|")
