@@ -19,6 +19,7 @@ from access_audit.receipt import AuditReceipt
 from access_audit.verify import Report, verify_log
 from access_audit.writer import WriterSettings
 from tests.access_audit.logs import client_of, look, settings_of
+from tests.writer_faults import Silence, no_byte_more
 from vms.base.errors import VmsError
 
 PROGRAM = """
@@ -110,6 +111,42 @@ async def test_a_stopped_writer_refuses_within_the_deadline_and_recovers_by_itse
         assert after.index > before.index
         report = await verified(settings, [before, after])
     assert report.findings == []
+
+
+async def test_a_writer_without_room_says_so_to_whoever_asks_and_goes_on_when_there_is_some(tmp_path: Path):
+    """Fail closed (LAW-26): a log that cannot write does not say that it is there, and nothing of it is lost."""
+    settings = settings_of(tmp_path)
+    async with writer_process(settings) as process, client_of(settings) as client:
+        before = await client.record(look())
+        with no_byte_more(process.pid):
+            for call in (client.record(look()), client.head(), client.record(look()), client.head()):
+                with pytest.raises(VmsError) as refused:
+                    await call
+                assert refused.value.code == "audit.unavailable"
+                assert "ne peut plus écrire sur son disque" in refused.value.message
+        assert (await client.head()).size >= before.tree_size
+        after = await client.record(look())
+        report = await verified(settings, [before, after])
+    assert report.findings == []
+
+
+async def test_a_connection_that_leads_nowhere_is_left_for_one_that_answers(tmp_path: Path):
+    """A partition that swallowed a connection: the first call fails in time, the next one gets through."""
+    settings = settings_of(tmp_path)
+    async with writer_process(settings):
+        silence = await asyncio.to_thread(Silence, settings.socket)
+        async with client_of(settings, timeout_s=0.3) as client:
+            for call in (client.record(look()), client.head()):
+                with pytest.raises(VmsError, match=r"audit\.unavailable"):
+                    await call
+            first = asyncio.create_task(client.record(look()))
+            while silence.taken < 3:  # noqa: ASYNC110 - a count has no event
+                await asyncio.sleep(0.01)
+            await asyncio.to_thread(silence.step_aside)
+            with pytest.raises(VmsError, match=r"audit\.unavailable"):
+                await first
+            assert (await client.record(look())).index > 0
+        silence.close()
 
 
 async def _soon(client: AuditClient) -> AuditReceipt:

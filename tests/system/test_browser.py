@@ -15,6 +15,7 @@ from supervision_centre.people.provision import DEMONSTRATION_PASSWORD
 from tests.supervision_centre.console.conftest import ARGUMENTS, CHROMIUM
 from tests.supervision_centre.console.screens import choose_purpose, difference, log_in, moves, pixels, until
 from tests.system.demo_process import Demo, running_demo
+from tests.writer_faults import stopped
 
 pytestmark = [pytest.mark.system, pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -92,6 +93,22 @@ def test_a_tile_enlarges_to_the_main_stream(page: Page):
     moves(page, large)
     page.keyboard.press("Escape")
     until(lambda: small.evaluate("v => v.videoWidth") == 352, 20, page.wait_for_timeout)
+
+
+def test_the_wall_says_that_the_log_is_away_and_comes_back_by_itself(page: Page, demo: Demo):
+    """LAW-26: the writer is stopped; one sentence, no picture once the leases have ended, and all of them later."""
+    open_wall(page)
+    live, notice = page.locator('.tile[data-condition="live"]'), page.locator('[data-notice="audit"]')
+    with stopped(demo.numbers()["audit-writer"]):
+        expect(notice).to_contain_text(
+            "Le journal des accès ne répond pas : aucune image ne peut être montrée.", timeout=30_000
+        )
+        expect(notice).to_contain_text("prévenez l'exploitant")
+        expect(live).to_have_count(0, timeout=30_000)
+        shown = [tile.evaluate("video => video.videoWidth") for tile in videos(page)]
+        assert not any(shown), shown
+    expect(live).to_have_count(CAMERAS, timeout=30_000)
+    expect(notice).to_have_count(0)
 
 
 def test_looks_stand_in_the_journal_with_a_proof_that_holds_offline(page: Page, demo: Demo, tmp_path: Path):

@@ -132,9 +132,10 @@ def refusal(status: int, code: str, message: str, hint: str = "", **headers: str
     return JSONResponse({"code": code, "message": message, "hint": hint}, status, headers)
 
 
-def audit_refusal() -> JSONResponse:
-    """The answer while the writer of the journal is down."""
-    sentence = "Le journal des accès ne répond pas : aucune image ne peut être montrée."
+def audit_refusal(told: object) -> JSONResponse:
+    """The answer while the journal is down: with the sentence that the test gave, where it gave one."""
+    usual = "Le journal des accès ne répond pas : aucune image ne peut être montrée."
+    sentence = told if isinstance(told, str) else usual
     return refusal(503, "audit.unavailable", sentence, "Les images reviendront d'elles-mêmes.")
 
 
@@ -180,20 +181,20 @@ class Api:
 
     async def open_live(self, request: Request) -> Response:
         if self.centre.audit_down:
-            return audit_refusal()
+            return audit_refusal(self.centre.audit_down)
         body = await request.json()
         sessions = [self.centre.session("live.opened", camera, body) for camera in body["cameras"]]
         return JSONResponse({"sessions": sessions, "refused": []})
 
     async def open_playback(self, request: Request) -> Response:
         if self.centre.audit_down:
-            return audit_refusal()
+            return audit_refusal(self.centre.audit_down)
         body = await request.json()
         return JSONResponse(self.centre.session("playback.opened", body["camera"], body))
 
     async def renew(self, request: Request) -> Response:
         if self.centre.audit_down:
-            return audit_refusal()
+            return audit_refusal(self.centre.audit_down)
         return JSONResponse(self.centre.renew((await request.json())["sessions"]))
 
     async def close(self, request: Request) -> Response:

@@ -11,14 +11,18 @@ from tests.supervision_centre.console.screens import expect_live, moves, open_wa
 pytestmark = pytest.mark.browser
 
 
-def test_without_the_journal_the_tiles_stop_with_one_sentence_and_recover_alone(page: Page, stub: Stub) -> None:
-    """An act without an entry is not acceptable: no image while the journal does not answer."""
+@pytest.mark.parametrize("sentence", ["", "Le journal des accès ne peut plus écrire sur son disque : aucune image."])
+def test_without_the_journal_the_tiles_stop_with_one_sentence_and_recover_alone(
+    page: Page, stub: Stub, sentence: str
+) -> None:
+    """LAW-26: no image while the journal does not answer, and the centre's own sentence, whatever keeps it away."""
     open_wall(page)
     expect_live(page, "cam_1")
-    stub.tell(audit_down=True)
+    stub.tell(audit_down=sentence or True)
     renew_now(page)
     notice = page.locator('[data-notice="audit"]')
-    expect(notice).to_contain_text("Le journal des accès ne répond pas : aucune image ne peut être montrée.")
+    usual = "Le journal des accès ne répond pas : aucune image ne peut être montrée."
+    expect(notice).to_contain_text(sentence or usual)
     expect(notice).to_have_count(1)
     expect(tile(page, "cam_1")).to_have_attribute("data-condition", "unavailable")
     assert video(page, "cam_1").evaluate("video => video.videoWidth") == 0
