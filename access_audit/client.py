@@ -25,10 +25,12 @@ from access_audit import wire
 from access_audit.checkpoint import Checkpoint, LogKey, SignedCheckpoint
 from access_audit.events import AccessEvent, EventKind
 from access_audit.format import FormatError, SpoolMark, StoredPayload, event_payload
+from access_audit.greeting import greet
 from access_audit.handover import HandOver
 from access_audit.journal import MAX_PAGE_ENTRIES, JournalPage, JournalQuery
 from access_audit.receipt import AuditReceipt, OtherSignerError, ReceiptError, ReceiptVerifier, RecordedBatch
 from access_audit.refusals import bad_event
+from access_audit.seen import Seen
 from vms.base.errors import ErrorKind, VmsError
 from vms.base.framing import FrameError, frame, json_content, parse_json_frame, read_frame
 
@@ -39,6 +41,7 @@ _RETRY_S = 0.05
 # Small enough that the writer works on one message while this side makes or checks another.
 _MESSAGE_ENTRIES = 64
 _MAX_REQUEST_BYTES = 4 * 1024 * 1024
+_HAND_OVERS = JournalQuery(kinds=frozenset({EventKind.LOG_KEY_CHANGED}), limit=MAX_PAGE_ENTRIES)
 
 
 def unavailable(detail: str) -> VmsError:
@@ -50,6 +53,11 @@ def unavailable(detail: str) -> VmsError:
         hint="L'enregistrement continue. Réessayez dans une minute ; si le message persiste, prévenez l'exploitant.",
         detail=detail,
     )
+
+
+def no_answer_within(timeout_s: float) -> VmsError:
+    """The error of a log that was waited for."""
+    return unavailable(f"no answer within {timeout_s} s")
 
 
 @dataclass(slots=True)
@@ -69,7 +77,9 @@ class _Connection:
         writer: asyncio.StreamWriter,
         verifier: ReceiptVerifier,
         follow: Callable[[], Coroutine[Any, Any, None]],
+        timeout_s: float,
     ) -> None:
+        self._timeout_s = timeout_s
         self._writer = writer
         self._verifier = verifier
         self._follow = follow
@@ -104,6 +114,7 @@ class _Connection:
         payloads = [payload for call in calls for payload in call.payloads]
 
         def done(answer: bytes | VmsError) -> None:
+            late.cancel()
             try:
                 if isinstance(answer, VmsError):
                     raise answer
@@ -118,7 +129,13 @@ class _Connection:
             except (ReceiptError, wire.WireError) as wrong:
                 _fail(calls, _unproved(wrong))
 
+        late = asyncio.get_running_loop().call_later(self._timeout_s, self._late, calls)
         self._send(lambda number: wire.encode_record(number, payloads), done)
+
+    def _late(self, calls: list[_Call]) -> None:
+        """One timer for all the calls of a message."""
+        _fail(calls, no_answer_within(self._timeout_s))
+        self.leave_if_silent()
 
     async def _give_later(self, calls: list[_Call], batch: RecordedBatch, payloads: Sequence[bytes]) -> None:
         """The same once the hand-overs of the log's key have been followed."""
@@ -189,9 +206,10 @@ class _Connection:
             return
         done(content if message.get("ok") else _error_of(message))
 
-    def silent_s(self) -> float:
-        """How long nothing has come."""
-        return asyncio.get_running_loop().time() - self._heard_s
+    def leave_if_silent(self) -> None:
+        """Give up a connection on which nothing has come for long while a call waited: it may lead to nobody."""
+        if asyncio.get_running_loop().time() - self._heard_s > self._timeout_s / 2:
+            self.abandon()
 
     def abandon(self) -> None:
         """Give up a connection that leads nowhere; those who wait on it get their error at once."""
@@ -235,10 +253,14 @@ class AuditClient:
     """Records events and asks the journal. One per process and event loop; any number of callers at once.
 
     `log_key` is the key of the log (`log.pub`); with a bare public key the origin is learned from the first answer.
+    `seen` is the file of what this process has seen of the log: a log that does not continue it is refused.
     Every call raises VmsError `audit.unavailable` when there is no proved answer within `timeout_s`.
     """
 
-    def __init__(self, socket: Path, log_key: LogKey | Ed25519PublicKey, timeout_s: float = 3.0) -> None:
+    def __init__(
+        self, socket: Path, log_key: LogKey | Ed25519PublicKey, timeout_s: float = 3.0, seen: Path | None = None
+    ) -> None:
+        self._seen = None if seen is None else Seen(seen)
         self._socket = socket
         self._timeout_s = timeout_s
         self._verifier = ReceiptVerifier(log_key)
@@ -253,11 +275,14 @@ class AuditClient:
     async def record_all(self, events: Sequence[AccessEvent]) -> list[AuditReceipt]:
         """Put several events in the log, in order and side by side. At most 512; VmsError `audit.event` otherwise."""
         payloads = _payloads(events)
-        waiter: asyncio.Future[list[AuditReceipt]] = asyncio.get_running_loop().create_future()
+        call = _Call(payloads, asyncio.get_running_loop().create_future())
+        if self._connection is not None and not self._connection.closed:
+            self._connection.gather(call)
+            return await call.waiter
 
         async def exchange() -> list[AuditReceipt]:
-            (await self._connect()).gather(_Call(payloads, waiter))
-            return await waiter
+            (await self._connect()).gather(call)
+            return await call.waiter
 
         return await self._within(exchange())
 
@@ -344,8 +369,7 @@ class AuditClient:
     async def _follow(self) -> None:
         """Learn of the hand-overs of the log's key. What is said of them proves itself, or counts for nothing."""
         async with self._following:
-            page = await self.search(JournalQuery(kinds=frozenset({EventKind.LOG_KEY_CHANGED}), limit=MAX_PAGE_ENTRIES))
-            found = [HandOver(each.index, each.event.details) for each in page.entries if each.event is not None]
+            found = _hand_overs_of(await self.search(_HAND_OVERS))
             if self._verifier.follow(found):
                 log.warning("the access log has changed its key", entries=len(found))
 
@@ -354,6 +378,9 @@ class AuditClient:
         if self._connection is not None:
             await self._connection.close()
             self._connection = None
+        self._verifier.when_opened = None
+        if self._seen is not None:
+            self._seen.close()
 
     async def _ask_json(self, operation: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401
         async def exchange() -> bytes:
@@ -373,9 +400,9 @@ class AuditClient:
             async with asyncio.timeout(self._timeout_s):
                 return await exchange
         except TimeoutError:
-            if self._connection is not None and self._connection.silent_s() > self._timeout_s / 2:
-                self._connection.abandon()
-            raise unavailable(f"no answer within {self._timeout_s} s") from None
+            if self._connection is not None:
+                self._connection.leave_if_silent()
+            raise no_answer_within(self._timeout_s) from None
 
     async def _connect(self) -> _Connection:
         if self._connection is not None and not self._connection.closed:
@@ -389,8 +416,44 @@ class AuditClient:
                     log.debug("audit writer does not listen", socket=str(self._socket), detail=str(refused))
                     await asyncio.sleep(_RETRY_S)
                     continue
-                self._connection = _Connection(reader, writer, self._verifier, self._follow)
+                connection = _Connection(reader, writer, self._verifier, self._follow, self._timeout_s)
+                if self._seen is not None:
+                    await self._greet(connection, self._seen)
+                self._connection = connection
             return self._connection
+
+    async def _greet(self, connection: _Connection, seen: Seen) -> None:
+        """See that the log and its writer are those that were seen last, and see what they show from now on."""
+
+        async def ask(operation: str, fields: dict[str, Any]) -> dict[str, Any]:
+            question = {"op": operation, **fields}
+            content = await connection.ask(lambda number: wire.JSON + json_content({"id": number, **question}))
+            return parse_json_frame(content[1:])
+
+        async def opened(note: bytes) -> None:
+            try:
+                self._verifier.open(note)
+            except OtherSignerError:
+                answer = await ask("search", {"query": _HAND_OVERS.to_json()})
+                self._verifier.follow(_hand_overs_of(JournalPage.from_json(answer["page"])))
+                self._verifier.open(note)
+
+        self._verifier.when_opened = None
+        try:
+            await asyncio.to_thread(seen.open)
+            epoch = await greet(ask, opened, self._verifier, seen)
+        except (OSError, FrameError, FormatError, KeyError, ReceiptError) as wrong:
+            connection.abandon()
+            raise unavailable(f"no greeting: {wrong}") from None
+        except BaseException:
+            connection.abandon()
+            raise
+        proof = {} if seen.state is None else seen.state.proof
+        self._verifier.when_opened = lambda note: seen.keep(note, epoch, proof)
+
+
+def _hand_overs_of(page: JournalPage) -> list[HandOver]:
+    return [HandOver(each.index, each.event.details) for each in page.entries if each.event is not None]
 
 
 def _payloads(events: Sequence[AccessEvent]) -> list[bytes]:

@@ -90,6 +90,7 @@ class EventKind(StrEnum):
     LOG_CLOCK_STEPPED = "log.clock_stepped"
     LOG_EXPIRED = "log.expired"
     LOG_KEY_CHANGED = "log.key_changed"
+    LOG_TAKEN_OVER = "log.taken_over"
 
     @property
     def control(self) -> bool:
@@ -133,14 +134,13 @@ CATALOGUE: dict[EventKind, _Kind] = {
     EventKind.HOLD_RELEASE_WITHDRAWN: _before(_OP.MODIFICATION, "hold"),
     EventKind.HOLD_RELEASED: _before(_OP.MODIFICATION, "hold", "asked_by", "asked_by_name"),
     EventKind.HOLD_EXPIRED: _before(_OP.MODIFICATION, "hold"),
-    EventKind.LOG_STARTED: _before(_OP.TECHNICAL, "version", "recovered", "dropped"),
+    EventKind.LOG_STARTED: _before(_OP.TECHNICAL, "version", "recovered", "dropped", "writer", "epoch"),
+    EventKind.LOG_TAKEN_OVER: _before(_OP.TECHNICAL, "writer", "epoch", "from"),
     EventKind.LOG_CLOCK_STEPPED: _before(_OP.TECHNICAL, "from", "to"),
     EventKind.LOG_EXPIRED: _before(_OP.ERASURE, "before_ns", "controller", "count"),
     EventKind.LOG_KEY_CHANGED: _before(_OP.TECHNICAL, "from", "to", "signature", "acceptance"),
 }
-_CONTROL = frozenset(
-    {EventKind.LOG_STARTED, EventKind.LOG_CLOCK_STEPPED, EventKind.LOG_EXPIRED, EventKind.LOG_KEY_CHANGED}
-)
+_CONTROL = frozenset(kind for kind in EventKind if kind.value.startswith("log."))
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,11 @@ class Questions:
             return {"proof": self._proof(int(message["index"]))}
         if operation == "consistency":
             return self._consistency(int(message["old_size"]))
+        if operation == "hello":
+            size = int(message["size"])
+            known = size <= _size(self._note())
+            begun = self._consistency(size) if known else {"note": self._note(), "path": None}
+            return {**begun, "proof": self._proof(int(message["started"]))}
         if operation == "spool_head":
             proof = self._proof(head.index) if head is not None else None
             return {"sequence": head.sequence if head is not None else 0, "proof": proof}

@@ -102,6 +102,8 @@ class ReceiptVerifier:
     def __init__(self, key: LogKey | Ed25519PublicKey) -> None:
         self._key = key
         self._last: SignedCheckpoint | None = None
+        self.when_opened: Callable[[bytes], None] | None = None
+        """Told of each new note whose signature holds."""
 
     def open(self, note: bytes) -> SignedCheckpoint:
         """The checkpoint of a note; ReceiptError when it is not signed by the log."""
@@ -114,6 +116,8 @@ class ReceiptVerifier:
                 raise OtherSignerError(str(other)) from None
             except (CheckpointError, UnicodeDecodeError) as wrong:
                 raise ReceiptError(str(wrong)) from None
+            if self.when_opened is not None:
+                self.when_opened(note)
         return self._last
 
     def follow(self, hand_overs: Iterable[HandOver]) -> bool:

@@ -51,6 +51,7 @@ KINDS: dict[EventKind, str] = {
     EventKind.LOG_CLOCK_STEPPED: "Horloge du journal corrigée",
     EventKind.LOG_EXPIRED: "Entrées arrivées à échéance effacées",
     EventKind.LOG_KEY_CHANGED: "Clé de signature du journal changée",
+    EventKind.LOG_TAKEN_OVER: "Journal repris à un autre emplacement",
 }
 
 

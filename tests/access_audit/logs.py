@@ -46,10 +46,12 @@ async def running_writer(
 
 
 @asynccontextmanager
-async def client_of(settings: WriterSettings, timeout_s: float = 3.0) -> AsyncIterator[AuditClient]:
+async def client_of(
+    settings: WriterSettings, timeout_s: float = 3.0, seen: Path | None = None
+) -> AsyncIterator[AuditClient]:
     """A client of a running writer."""
     key = await asyncio.to_thread(load_log_key, settings.folder / "log.pub")
-    client = AuditClient(settings.socket, key, timeout_s)
+    client = AuditClient(settings.socket, key, timeout_s, seen)
     try:
         yield client
     finally:

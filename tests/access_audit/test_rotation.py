@@ -42,7 +42,7 @@ def judge(folder: Path, key: LogKey, receipts: list[AuditReceipt]) -> Report:
 
 
 def key_files(folder: Path) -> set[str]:
-    return {path.name for path in (folder / "keys").iterdir()}
+    return {path.name for path in (folder / "keys").iterdir()} - {"writer.json"}
 
 
 def lines_of(folder: Path) -> int:

@@ -78,6 +78,10 @@ class DataFolder:
     def gateway_socket(self) -> Path:
         return self.run / "gateway.sock"
 
+    def seen(self, process: str) -> Path:
+        """What one process has seen of the access log; a take-over of the log asks for it."""
+        return self.root / "seen" / f"{process}.seen"
+
     @property
     def served(self) -> Path:
         """What the gateway keeps of what it sent, for some days."""

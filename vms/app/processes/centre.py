@@ -39,7 +39,7 @@ async def run(folder: DataFolder, stop: asyncio.Event, on_ready: Callable[[], No
     await upgrade(folder.database_url)
     audit_key = await asyncio.to_thread(read_audit_key, folder.audit_public_key)
     ticket_key = await asyncio.to_thread(read_private_key, folder.ticket_key)
-    audit = AuditClient(folder.audit_socket, audit_key)
+    audit = AuditClient(folder.audit_socket, audit_key, seen=folder.seen("centre"))
     node = LocalNode(folder.shard_sockets, folder.gateway_socket)
     bus = _bus(folder.settings)
     try:

@@ -46,7 +46,8 @@ async def _deliver(folder: DataFolder, spool: Spool, clock: Clock) -> None:
     client: AuditClient | None = None
     while True:
         try:
-            client = client or AuditClient(folder.audit_socket, read_audit_key(folder.audit_public_key))
+            seen = folder.seen(spool.spool_id)
+            client = client or AuditClient(folder.audit_socket, read_audit_key(folder.audit_public_key), seen=seen)
             await spool.deliver(client)
         except VmsError as away:
             if not away.retryable:
