@@ -92,7 +92,7 @@ async def run_writer(settings: WriterSettings, clock: Clock, stop: asyncio.Event
     """Write until `stop` is set; then answer what waits, publish and return.
 
     Raises VmsError `folder.in_use` when another writer has the folder, `audit.corrupt` when the log cannot be gone on
-    with, `audit.key` when its key does not fit.
+    with, `audit.key` when its key does not fit, `audit.unavailable` when the disk refuses.
     """
     await asyncio.to_thread(durable.make_folder, settings.folder)
     lock = await asyncio.to_thread(durable.FolderLock, settings.folder)
@@ -100,7 +100,10 @@ async def run_writer(settings: WriterSettings, clock: Clock, stop: asyncio.Event
         ring = KeyRing(settings.key_file, settings.folder, settings.origin, settings.key)
         key = await asyncio.to_thread(ring.open)
         keys = settings.key_file.parent
-        writer = await asyncio.to_thread(Writer, settings.folder, key, clock, settings.retention, ring, keys)
+        try:
+            writer = await asyncio.to_thread(Writer, settings.folder, key, clock, settings.retention, ring, keys)
+        except OSError as refused:
+            raise _disk(refused) from None
         try:
             await _serve(writer, settings.socket, stop, on_ready)
         finally:
