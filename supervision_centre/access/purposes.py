@@ -66,6 +66,10 @@ _OTHER_LABELS = {
     SESSION: "Ouverture ou fermeture de session",
     REQUISITION: "Réquisition judiciaire",
     "none": "Aucun motif indiqué",
+    "recording": "Enregistrement autorisé par arrêté",
+    "retention": "Terme de la durée de conservation",
+    "commissioning": "Mise en service d'une caméra",
+    "operation": "Fonctionnement du système",
 }
 
 

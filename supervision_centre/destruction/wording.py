@@ -90,3 +90,11 @@ def duration_text(seconds: int) -> str:
     if seconds >= 3_600:
         return f"{seconds // 3_600} h {seconds % 3_600 // 60:02d} min"
     return f"{seconds // 60} min {seconds % 60:02d} s" if seconds >= 60 else f"{seconds} s"
+
+
+def of_text(name: str) -> str:
+    """`d'Évreux`, `de Vernon`, `des Andelys`, `du Neubourg`, `d'octobre`."""
+    for article, contracted in (("Les ", "des "), ("Le ", "du ")):
+        if name.startswith(article):
+            return contracted + name.removeprefix(article)
+    return f"d'{name}" if name[:1].lower() in "aeiouyàâéèêëîïôœùû" else f"de {name}"

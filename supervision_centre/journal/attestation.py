@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from access_audit.journal import JournalEntry
-from supervision_centre.destruction.wording import local_text, utc_clock
+from supervision_centre.destruction.wording import local_text, of_text, utc_clock
 from supervision_centre.documents.document import Document, digest, facts, heading, notice, table, text
 from supervision_centre.journal.anchor import Anchor
 from supervision_centre.journal.answers import Names
@@ -50,11 +50,11 @@ class Coverage:
 def controller_text(person: Person, commune: str, names: Names, authority: str = "") -> str:
     """Whose journal a document covers, as one line."""
     if commune:
-        where = f"commune de {names.commune(commune)} ({commune})"
+        where = f"commune {of_text(names.commune(commune))} ({commune})"
     else:
         scope = scope_of(person)
-        known = (f"{names.commune(code)} ({code})" for code in sorted(scope or ()))
-        where = "toutes les communes" if scope is None else f"commune de {', '.join(known)}"
+        known = (f"commune {of_text(names.commune(code))} ({code})" for code in sorted(scope or ()))
+        where = "toutes les communes" if scope is None else ", ".join(known)
     return f"{authority}, {where}" if authority else where
 
 

@@ -10,17 +10,19 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from sqlalchemy import select
 
 from access_audit.events import EventKind
+from supervision_centre.destruction.certificate import paris_time
 from supervision_centre.documents.process import pdf_bytes
 from supervision_centre.journal.answers import Names
 from supervision_centre.journal.attestation import Coverage, controller_text
 from supervision_centre.journal.communications import communication_json, communications, communications_page
 from supervision_centre.journal.export import ExportForm, ExportState, ExportWish
 from supervision_centre.journal.routes import Commune, Reader
+from supervision_centre.journal.service import scope_of
+from supervision_centre.people.person import Person
 from supervision_centre.people.tables import WebSessionRow
 from supervision_centre.web.current import TheCentre
 from supervision_centre.web.declarations import declares
 from supervision_centre.web.fields import Instant, Line
-from vms.base.clock import utc_text
 from vms.base.ids import new_id
 
 router = APIRouter(prefix="/api/audit")
@@ -56,7 +58,7 @@ async def export(
 
     wish = ExportWish(form, since_ns, until_ns, commune or "", authority or "")
     pieces = await centre.exports.open(web.person, export_id or new_id("exp"), wish, still_in)
-    name = f"journal-{commune or 'complet'}-{utc_text(since_ns)[:10]}-{utc_text(until_ns)[:10]}-{form}.zip"
+    name = f"journal-{_scope_name(web.person, commune)}-{_days(since_ns, until_ns)}-{form}.zip"
     return StreamingResponse(
         pieces, media_type="application/zip", headers={"Content-Disposition": f'attachment; filename="{name}"'}
     )
@@ -87,7 +89,7 @@ async def export_journal(
         anchor=anchor,
     )
     drawn = await pdf_bytes(communications_page(entries, names, coverage))
-    name = f"journal-des-exports-{utc_text(since_ns)[:10]}-{utc_text(until_ns)[:10]}.pdf"
+    name = f"journal-des-exports-{_days(since_ns, until_ns)}.pdf"
     return Response(
         drawn, media_type="application/pdf", headers={"Content-Disposition": f'attachment; filename="{name}"'}
     )
@@ -103,3 +105,14 @@ async def progress(
         return {"state": "unknown", "entries": 0, "share": 0.0}
     share = round(found.share, 3) if found.state is ExportState.RUNNING else float(found.state is ExportState.DONE)
     return {"state": found.state.value, "entries": found.entries, "share": share}
+
+
+def _scope_name(person: Person, commune: str | None) -> str:
+    scope = scope_of(person)
+    return commune or ("complet" if scope is None else "-".join(sorted(scope)[:3]))
+
+
+def _days(since_ns: int, until_ns: int) -> str:
+    """The first and the last day of a period, by the calendar of Europe/Paris."""
+    first, last = paris_time(since_ns).date(), paris_time(until_ns - 1).date()
+    return f"{first.isoformat()}-{last.isoformat()}"

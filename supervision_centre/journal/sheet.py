@@ -25,11 +25,11 @@ COLUMNS: Final = (
     "images_fin_utc", "destinataires", "details", "empreinte",
 )  # fmt: skip
 PRINTED: Final = (
-    ("N°", 9), ("Date et heure", 14), ("Personne", 22), ("Acte", 24), ("Caméra", 24), ("Images", 17),
+    ("N°", 9), ("Date et heure", 14), ("Personne", 22), ("Acte", 24), ("Caméra", 20), ("Images", 21),
     ("Finalité", 34), ("Empreinte", 13),
 )  # fmt: skip
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-_LEAF_SHOWN: Final = 16
+_LEAF_SHOWN: Final = 12
 
 
 def csv_lines(rows: Iterable[Sequence[str]]) -> bytes:

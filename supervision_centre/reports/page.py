@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
-from supervision_centre.destruction.wording import bytes_text, day_text, duration_text, local_text
+from supervision_centre.destruction.wording import bytes_text, day_text, duration_text, local_text, of_text
 from supervision_centre.documents.document import (
     Attachment,
     Block,
@@ -35,10 +35,10 @@ def report_page(issued: Issued, centre_name: str) -> Document:
     proof = json.dumps(anchor.proof, ensure_ascii=False, indent=1).encode()
     commune = f"{content['commune_name']} ({content['commune']})"
     return Document(
-        title=f"Vidéoprotection de {content['commune_name']} : rapport de {month.label}",
+        title=f"Vidéoprotection {of_text(content['commune_name'])} : rapport {of_text(month.label)}",
         issuer=centre_name,
         made_at_ns=parse_utc(content["made_at"]),
-        footer=f"Rapport de {month.label}, {commune}. SHA-256 {issued.digest}",
+        footer=f"Rapport {of_text(month.label)}, {commune}. SHA-256 {issued.digest}",
         blocks=(
             facts(
                 ("Commune", commune),

@@ -16,7 +16,7 @@ from access_audit.events import AccessEvent, Author, EventKind, Reason
 from access_audit.journal import JournalEntry
 from access_audit.verify import verify_proof
 from recorder.contract.timeline import Gap, GapCause, Timeline
-from supervision_centre.destruction.wording import duration_text
+from supervision_centre.destruction.wording import duration_text, of_text
 from supervision_centre.journal.answers import Names
 from supervision_centre.people.person import Role
 from supervision_centre.reports.availability import UNTOLD_LABEL, Availability, Stretch, availability_of
@@ -196,6 +196,9 @@ def test_months_and_figures_as_people_write_them() -> None:
     assert (Month(2026, 10).bounds_ns[1] - Month(2026, 10).bounds_ns[0]) // HOUR_NS == 31 * 24 + 1
     assert [percent(value) for value in (None, 99.876, 100.0)] == ["—", "99,88\u00a0%", "100,00\u00a0%"]
     assert [duration_text(value) for value in (9, 70, 7_500, 100_000)] == ["9 s", "1 min 10 s", "2 h 05 min", "1 j 3 h"]
+    assert [of_text(name) for name in ("Évreux", "Vernon", "Les Andelys", "Le Neubourg", "octobre")] == [
+        "d'Évreux", "de Vernon", "des Andelys", "du Neubourg", "d'octobre",
+    ]  # fmt: skip
     for wrong in ("2026-13", "2026-1", "1999-01", "octobre"):
         with pytest.raises(VmsError, match="Ce mois"):
             Month.parse(wrong)

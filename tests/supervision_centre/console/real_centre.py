@@ -45,6 +45,7 @@ PEOPLE = (
     ("operateur", Role.OPERATOR, "Dominique Petit"),
     ("dpo", Role.DPO, "Nadia Benali"),
     ("maire", Role.MAYOR, "Jeanne Morel"),
+    ("inspecteur", Role.INSPECTOR, "Isabelle Roy"),
     ("administrateur", Role.ADMINISTRATOR, "Paul Renard"),
 )
 GIGA = 10**9
@@ -101,6 +102,29 @@ def history(now_ns: int) -> list[AccessEvent]:
     return events
 
 
+def looks(now_ns: int) -> list[AccessEvent]:
+    """What people looked at today, and a hold on requisition."""
+    operator, supervisor = Author("per-a", "Dominique Petit", "operator"), Author("per-b", "Marc Auger", "supervisor")
+    hour_ago = now_ns - HOUR_NS
+    told = [
+        (EventKind.LIVE_OPENED, operator, 1, Reason("traffic_flow", "accident signalé, carrefour"), ""),
+        (EventKind.LIVE_OPENED, operator, 3, Reason("security_of_persons_and_property"), ""),
+        (EventKind.PLAYBACK_OPENED, supervisor, 2, Reason("road_offences", "vérification d'un signalement"), ""),
+        (EventKind.PLAYBACK_OPENED, supervisor, 3, Reason("illegal_dumping"), ""),
+        (EventKind.HOLD_PLACED, supervisor, 1, Reason("requisition", "vol avec violence"), "15127/00324/2026"),
+    ]
+    communes = {1: camera(1), 2: camera(2), 3: camera(3, VERNON)}
+    return [
+        AccessEvent(
+            kind, author, now_ns, reason, recipients=(author.name,), commune=communes[number].commune,
+            authority=communes[number].authority, camera_id=communes[number].camera_id, requisition=requisition,
+            range_start_ns=0 if kind is EventKind.LIVE_OPENED else hour_ago,
+            range_end_ns=0 if kind is EventKind.LIVE_OPENED else hour_ago + HOUR_NS // 4,
+        )
+        for kind, author, number, reason, requisition in told
+    ]  # fmt: skip
+
+
 async def serve(folder: Path, port: int) -> None:
     """Serve until cancelled."""
     database_url = f"sqlite+aiosqlite:///{folder / 'centre.sqlite'}"
@@ -132,6 +156,7 @@ async def serve(folder: Path, port: int) -> None:
             made = person(role, clock.utc_ns(), login=login, name=name)
             await accounts.create(made, PASSWORD, system_author("test"))
         await audit.record_all(history(clock.utc_ns()))
+        await audit.record_all(looks(clock.utc_ns()))
 
         async def stub(request: Request) -> Response:
             body = await request.json()

@@ -53,12 +53,7 @@ export const isOnline = () => online;
  * @throws {ApiError}
  */
 export function get(path, query = {}) {
-  const parameters = new URLSearchParams();
-  for (const [name, value] of Object.entries(query)) {
-    if (value !== null && value !== undefined && value !== "") parameters.set(name, String(value));
-  }
-  const text = parameters.toString();
-  return call(text ? `${path}?${text}` : path, { method: "GET" });
+  return call(withQuery(path, query), { method: "GET" });
 }
 
 /**
@@ -78,22 +73,53 @@ export function post(path, body = {}, { keepalive = false } = {}) {
   });
 }
 
+/**
+ * Fetch a file, however long it takes.
+ * @param {string} path
+ * @param {Record<string, string|number|null|undefined>} query empty values are left out
+ * @param {AbortSignal} signal stops it
+ * @returns {Promise<{blob: Blob, name: string}>} the file, and the name that the centre gives it
+ * @throws {ApiError}
+ */
+export async function download(path, query, signal) {
+  const response = await send(withQuery(path, query), { method: "GET", signal });
+  const [, name = "document"] = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "") ?? [];
+  try {
+    return { blob: await response.blob(), name };
+  } catch {
+    throw new ApiError(0, "file.cut", "Le fichier n’est pas arrivé en entier.", "Réessayez.");
+  }
+}
+
+function withQuery(path, query) {
+  const parameters = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== null && value !== undefined && value !== "") parameters.set(name, String(value));
+  }
+  const text = parameters.toString();
+  return text ? `${path}?${text}` : path;
+}
+
 async function call(path, init) {
+  const response = await send(path, { signal: init.keepalive ? undefined : AbortSignal.timeout(TIMEOUT_MS), ...init });
+  return response.status === 204 ? null : readJson(response);
+}
+
+async function send(path, init) {
   let response;
   try {
     response = await fetch(path, {
       credentials: "same-origin",
       cache: "no-store",
-      signal: init.keepalive ? undefined : AbortSignal.timeout(TIMEOUT_MS),
       ...init,
       headers: { Accept: "application/json", ...init.headers },
     });
-  } catch {
-    setOnline(false);
+  } catch (error) {
+    if (error.name !== "AbortError") setOnline(false);
     throw new ApiError(0, "network.lost", "Le centre ne répond pas.", "La console réessaie d'elle-même.");
   }
   setOnline(true);
-  if (response.ok) return response.status === 204 ? null : readJson(response);
+  if (response.ok) return response;
   throw await toError(response, path);
 }
 

@@ -5,8 +5,15 @@ import { openDrawer } from "../ui/dialog.js";
 import { h, icon } from "../ui/dom.js";
 import { clockTime, dateTime, duration, number, utcTime } from "../ui/format.js";
 import { passingNotice } from "../ui/notices.js";
+import { save } from "./files.js";
 
 const LEAF_SHOWN = 12;
+const DETAILS = {
+  account: "Compte", address: "Adresse", asked_by_name: "Demandé par", authorisation: "Autorisation", basis: "Fondement",
+  bytes: "Octets", cause: "Cause", day: "Jour", digest: "Empreinte", expires: "Terme", field: "Champ modifié",
+  hardware: "Matériel", hold: "Conservation", month: "Mois", role: "Rôle du compte", search: "Recherche",
+  seconds: "Durée (s)", segments: "Segments", session: "Session", signatory: "Signataire", streams: "Flux",
+};
 
 /** The name of who acted. @param {any} entry @returns {string} */
 export const personName = (entry) => (typeof entry.person === "string" ? entry.person : (entry.person?.name ?? ""));
@@ -28,9 +35,10 @@ function rangeText(range) {
 export function entryRow(entry) {
   const atMs = Date.parse(entry.at);
   const open = () => showEntry(entry);
+  const expired = entry.kind === "expired";
   return h(
     "tr",
-    { class: "row", data: { entry: String(entry.index) }, on: { click: open } },
+    { class: expired ? "row row--expired" : "row", data: { entry: String(entry.index) }, on: { click: open } },
     h("td", { class: "figures cell--end", text: number(entry.index) }),
     h("td", { class: "figures cell--nowrap" }, h("time", { dateTime: entry.at, title: utcTime(atMs), text: dateTime(atMs) })),
     h("td", {}, h("span", { class: "cell__main", text: personName(entry) }), h("span", { class: "cell__more", text: roleLabel(entry) })),
@@ -41,7 +49,7 @@ export function entryRow(entry) {
       h("span", { class: "cell__more", text: entry.operation_label ?? entry.operation }),
     ),
     h("td", {}, h("span", { class: "cell__main", text: entry.camera_name ?? "" }), h("span", { class: "cell__more", text: entry.commune_name ?? "" })),
-    h("td", { class: "cell--reason" }, h("span", { class: "cell__main", text: entry.reason_label ?? entry.reason ?? "" }), entry.note && h("span", { class: "cell__more", text: entry.note })),
+    h("td", { class: "cell--reason" }, h("span", { class: "cell__main", text: entry.reason_label ?? entry.reason ?? "" }), [entry.note, entry.requisition && `Réquisition ${entry.requisition}`].map((text) => text && h("span", { class: "cell__more", text }))),
     h(
       "td",
       { class: "cell--nowrap" },
@@ -86,10 +94,7 @@ function proofButton(entry, labelled) {
 export async function downloadProof(index) {
   try {
     const proof = await get(`/api/audit/entries/${index}/proof`);
-    const url = URL.createObjectURL(new Blob([JSON.stringify(proof, null, 2)], { type: "application/json" }));
-    const link = h("a", { href: url, download: `preuve-journal-${index}.json` });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(url), 10_000);
+    save(new Blob([JSON.stringify(proof, null, 2)], { type: "application/json" }), `preuve-journal-${index}.json`);
     passingNotice(`Preuve de l’entrée n°\u00a0${number(index)} téléchargée.`);
   } catch (error) {
     passingNotice(error.text ?? "La preuve n’a pas pu être téléchargée.", { fault: true });
@@ -111,8 +116,12 @@ function showEntry(entry) {
     ["Images", rangeText(entry.range)],
     ["Finalité", entry.reason_label ?? entry.reason],
     ["Précision", entry.note],
+    ["Réquisition", entry.requisition],
+    ["Destinataires", (entry.recipients ?? []).join(", ")],
+    ...Object.entries(entry.details ?? {}).map(([name, value]) => [DETAILS[name] ?? name, value]),
   ].filter(([, value]) => value);
   openDrawer(`Entrée n°\u00a0${number(entry.index)}`, [
+    entry.kind === "expired" && h("p", { class: "alert alert--caution", text: "Le contenu de cette inscription est effacé : elle a atteint son terme légal. Son numéro, sa date et son empreinte demeurent, et se vérifient." }),
     h("dl", { class: "facts facts--column" }, facts.map(([name, value]) => [h("dt", { text: name }), h("dd", { class: "figures", text: value })])),
     h(
       "section",

@@ -34,6 +34,8 @@ export class Filters {
   #period = h("select", { class: "input", name: "period", on: { change: () => this.#showDates() } }, options(PERIODS));
   #from = h("input", { class: "input", type: "datetime-local", name: "from" });
   #to = h("input", { class: "input", type: "datetime-local", name: "to" });
+  #requisition = h("input", { class: "input", type: "search", name: "requisition", maxLength: 120, autocomplete: "off", placeholder: "Référence exacte" });
+  #requisitionField = field("Réquisition", this.#requisition, { hidden: true });
   #dates;
 
   /** @param {{search: () => void}} on */
@@ -57,6 +59,7 @@ export class Filters {
       field("Caméra", this.#camera),
       field("Commune", this.#commune),
       field("Opération", this.#operation),
+      this.#requisitionField,
       field("Période", this.#period),
       this.#dates,
       h("button", { class: "button button--primary", type: "submit" }, icon("search"), "Rechercher"),
@@ -77,6 +80,11 @@ export class Filters {
     fill(this.#commune, options([["", "Toutes"], ...communes]));
   }
 
+  /** Whether this person may search by requisition, as the centre says. @param {boolean} offered */
+  offerRequisition(offered) {
+    this.#requisitionField.hidden = !offered;
+  }
+
   /** The query of the API. @returns {Record<string, string>} */
   query() {
     const period = this.#period.value;
@@ -88,6 +96,7 @@ export class Filters {
       camera: this.#camera.value,
       commune: this.#commune.value,
       operation: this.#operation.value,
+      requisition: this.#requisition.value.trim(),
       from: fromMs === null ? "" : new Date(fromMs).toISOString(),
       to: toMs === null ? "" : new Date(toMs).toISOString(),
     };
