@@ -84,8 +84,11 @@ class Seen:
 
 
 def read_seen(path: Path) -> SeenState | None:
-    """What a file of a client says; None when it says nothing. OSError when it cannot be read."""
-    return _newest(path.read_bytes())[1]
+    """What a file of a client says; None when it says nothing yet. OSError or ValueError when it cannot be read."""
+    content = path.read_bytes()
+    if len(content) != 2 * _SLOT_BYTES:
+        raise ValueError("a file of another form")
+    return _newest(content)[1]
 
 
 def text_of(note: bytes) -> Checkpoint:

@@ -44,7 +44,6 @@ FENCE = "fence"
 IDENTITY = "writer.json"
 FIRST_EPOCH = 1
 _KINDS = frozenset({EventKind.LOG_STARTED, EventKind.LOG_TAKEN_OVER})
-_NOT_COPIED = frozenset({"lock", FENCE, "keys"})
 _MACHINE = Path("/etc/machine-id")
 
 

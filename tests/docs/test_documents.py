@@ -22,6 +22,8 @@ NEEDS_A_SYSTEM = (
     "vms audit verify",
     "vms audit expiry",
     "vms audit compare",
+    "vms audit copy",
+    "vms audit take-over",
     "vms audit status",
     "vms people",
     "vms cameras list",

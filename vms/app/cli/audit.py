@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from vms.app.cli import audit_anchors, audit_key, audit_life, audit_report
+from vms.app.cli import audit_anchors, audit_key, audit_life, audit_report, audit_standby
 from vms.app.cli.place import ConfigOption, DataOption, JsonOption, installation
 from vms.base.clock import utc_text
 from vms.base.errors import ErrorKind, VmsError
@@ -22,6 +22,7 @@ app = typer.Typer(no_args_is_help=True)
 audit_anchors.register(app)
 audit_key.register(app)
 audit_life.register(app)
+audit_standby.register(app)
 audit_report.register(app)
 
 
