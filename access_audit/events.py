@@ -117,13 +117,13 @@ CATALOGUE: dict[EventKind, _Kind] = {
     EventKind.ACCOUNT_RESTORED: _before(_OP.MODIFICATION, "account"),
     EventKind.CAMERA_ONBOARDED: _before(_OP.MODIFICATION, "hardware", "authorisation"),
     EventKind.CAMERA_CHANGED: _before(_OP.MODIFICATION, "field"),
-    EventKind.RECORDING_STARTED: _spooled(_OP.COLLECTION, "authorisation"),
-    EventKind.RECORDING_STOPPED: _spooled(_OP.COLLECTION, "cause"),
+    EventKind.RECORDING_STARTED: _spooled(_OP.COLLECTION, "authorisation", "times", "since"),
+    EventKind.RECORDING_STOPPED: _spooled(_OP.COLLECTION, "cause", "times", "since"),
     EventKind.RECORDING_COLLECTED: _spooled(_OP.COLLECTION, "segments", "bytes", "digest", "previous", "last"),
     EventKind.RECORDING_ERASED: _spooled(_OP.ERASURE, "segments", "bytes", "digest", "cause", "kept", "seal"),
-    EventKind.RECORDING_CLOCK_DOUBTED: _spooled(_OP.TECHNICAL, "state", "leap_s"),
+    EventKind.RECORDING_CLOCK_DOUBTED: _spooled(_OP.TECHNICAL, "state", "leap_s", "times", "since"),
     EventKind.RECORDING_CAPACITY_CHANGED: _spooled(
-        _OP.TECHNICAL, "disk", "state", "required_days", "reached_days", "forced_at"
+        _OP.TECHNICAL, "disk", "state", "required_days", "reached_days", "forced_at", "times", "since"
     ),
     EventKind.HOLD_PLACED: _before(_OP.MODIFICATION, "hold", "basis", "signatory", "expires"),
     EventKind.HOLD_CONFIRMED: _before(_OP.TECHNICAL, "hold", "bytes"),

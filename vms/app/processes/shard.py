@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from access_audit.client import AuditClient
 from access_audit.spool import Spool
+from recorder.node.hourly import HourlySink
 from recorder.node.settings import ShardSettings
 from recorder.node.shard import run_shard
 from vms.app.layout import DataFolder, read_audit_key
@@ -35,8 +36,9 @@ async def run(folder: DataFolder, stop: asyncio.Event, on_ready: Callable[[], No
         minimum_free_bytes=folder.settings.recorder.minimum_free_mb << 20,
         erase_oldest=folder.settings.recorder.when_full == "erase_oldest",
     )
+    events = await asyncio.to_thread(HourlySink, spool, shard_folder / "hourly.jsonl", clock)
     try:
-        await run_shard(settings, clock, stop, on_ready, spool, orphaned=lambda: os.getppid() != supervisor)
+        await run_shard(settings, clock, stop, on_ready, events, orphaned=lambda: os.getppid() != supervisor)
     finally:
         delivery.cancel()
 
