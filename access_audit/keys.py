@@ -101,6 +101,11 @@ class KeyRing:
         self._origin = origin
         self._source = source
 
+    @property
+    def place(self) -> Path:
+        """The folder of the key files."""
+        return self._file.parent
+
     def open(self) -> SigningKey:
         """What signs the log now; its first key is made with mode 0600 when a log starts, and `log.pub` with it.
 

@@ -7,6 +7,7 @@ between is finished at the next start (K2 in `keys.py`).
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import structlog
@@ -16,6 +17,8 @@ from access_audit.events import AccessEvent, Author, EventKind, Reason
 from access_audit.handover import hand_over_details
 from access_audit.keys import KeyRing
 from access_audit.ledger import Ledger
+from access_audit.search import JournalIndex
+from access_audit.standby import admit, standing
 from vms.base import durable
 from vms.base.clock import Clock
 from vms.base.errors import VmsError
@@ -75,12 +78,15 @@ class Rotation:
 def rotate_alone(folder: Path, ring: KeyRing, clock: Clock) -> None:
     """Hand over to the prepared key while no writer runs. Blocks.
 
-    VmsError `folder.in_use` when a writer does run, `audit.no_next_key`, `audit.key`, `audit.corrupt`.
+    VmsError `folder.in_use` when a writer does run, `audit.other_writer` or `audit.fenced` when this is not the place
+    of the log, `audit.no_next_key`, `audit.key`, `audit.corrupt`.
     """
     with durable.FolderLock(folder):
         ledger = Ledger(folder, ring.open(), clock)
         try:
             ledger.publish()
+            with closing(JournalIndex(folder)) as index:
+                admit(folder, ring.place, standing(index, ledger.published))
             rotation = Rotation(ring, ledger, clock)
             rotation.hand_over()
             ledger.publish()

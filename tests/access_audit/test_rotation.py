@@ -116,6 +116,25 @@ def test_the_old_key_signs_for_as_long_as_it_was_to_and_is_erased(tmp_path: Path
     assert judge(tmp_path, first, []).findings == []
 
 
+def test_the_key_of_a_copy_is_not_changed(tmp_path: Path):
+    """A hand-over in a copy would fork the log."""
+    home, copy = tmp_path / "home", tmp_path / "copy"
+    durable.make_folder(home / "log")
+    ring = ring_of(home)
+    first = ring.open().log_key
+    ring.prepare("", 0)
+    rotate_alone(home / "log", ring, ManualClock())
+    shutil.copytree(home, copy)
+    ring = ring_of(copy)
+    ring.prepare("", 0)
+    durable.write_atomic(copy / "log" / "fence", b"{}")
+    with pytest.raises(VmsError) as refused:
+        rotate_alone(copy / "log", ring, ManualClock())
+    assert refused.value.code == "audit.fenced"
+    assert len(find_hand_overs(copy / "log", ())) == 1
+    assert judge(copy, first, []).findings == []
+
+
 def test_a_prepared_key_is_never_replaced(tmp_path: Path):
     """The log may have been handed over to it already."""
     durable.make_folder(tmp_path / "log")
