@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from access_audit.verify import Report, Trust, verify_log
 from tests.access_audit import built
 from tests.access_audit.anchors.parties import Service, anchoring, cause_of, serving, until
 from tests.access_audit.logs import client_of, look, running_writer
+from tests.access_audit.test_faults import Fault, Killed, Saboteur
 from tests.access_audit.verify.third_parties import Authority as OpensslAuthority
 from vms.app.cli.audit_anchors import anchors_code, anchors_text
 from vms.app.cli.main import main as vms
@@ -159,6 +161,33 @@ def test_of_a_long_outage_the_newest_checkpoints_wait(folder: Path, monkeypatch:
     for size in range(1, 6):
         files.put_in_queue(folder, "horodatage", size, b"text")
     assert files.waiting(folder, "horodatage") == [5, 4, 3]
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+def test_no_fault_loses_what_waits_for_its_time_stamp(folder: Path, fault: Fault):
+    """At every call of the disk: what was queued waits, or has its time-stamp; it is asked for twice at worst."""
+    for name in (layout.ANCHOR_QUEUE, layout.TIMESTAMPS):
+        (folder / name).mkdir(parents=True)
+
+    def spoilt(size: int, saboteur: Saboteur) -> bool:
+        queued = False
+        with saboteur.at_work(), suppress(Killed, OSError):
+            queued = files.put_in_queue(folder, "horodatage", size, b"text")
+            files.store_timestamp(folder, "horodatage", size, b"answer")
+        return queued
+
+    counted = Saboteur()
+    assert spoilt(1, counted)
+    assert counted.calls >= 8
+    for at in range(counted.calls):
+        size = at + 2
+        queued = spoilt(size, Saboteur(at, fault))
+        waits, stamped = size in files.waiting(folder, "horodatage"), stamp_of(folder, size).exists()
+        assert waits or stamped or not queued
+        if waits:
+            assert files.read_queued(folder, "horodatage", size) == b"text"
+        if stamped:
+            assert stamp_of(folder, size).read_bytes() == b"answer"
 
 
 def test_the_state_of_the_anchors_is_a_few_french_lines_and_a_code(folder: Path, capsys: pytest.CaptureFixture[str]):

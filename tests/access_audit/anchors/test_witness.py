@@ -9,6 +9,7 @@ import shutil
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -25,11 +26,12 @@ from access_audit.ledger import Ledger
 from access_audit.merkle import consistency_path, root, subtrees_of
 from access_audit.verify import Report, Trust, verify_log
 from access_audit.verify.notes import WITNESS_KEY, cosigned_at, read_key, read_note
-from access_audit.witness.state import Witness
+from access_audit.witness.state import Reply, Witness
 from tests.access_audit import built
 from tests.access_audit.anchors.parties import anchoring, cause_of, until, witnessing
 from tests.access_audit.built import KEY, STRANGER
 from tests.access_audit.logs import ORIGIN
+from tests.access_audit.test_faults import Fault, Killed, Saboteur
 from vms.base.clock import NS_PER_SECOND, ManualClock
 from vms.base.errors import VmsError
 
@@ -157,6 +159,29 @@ def test_a_disk_that_refuses_gives_no_cosignature(witness: Witness):
     with patch("vms.base.durable.write_atomic", side_effect=OSError(28, "full")), pytest.raises(OSError, match="full"):
         witness.add_checkpoint(request(7, 21))
     assert witness.add_checkpoint(request(7, 21)).status == 200
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+def test_no_fault_makes_it_forget_what_it_signed(witness: Witness, tmp_path: Path, fault: Fault):
+    """LAW-51: whichever call of the disk fails or is killed, a cosignature that was given is remembered."""
+    start = tmp_path / "witness"
+
+    def spoilt(folder: Path, saboteur: Saboteur) -> Reply | None:
+        shutil.copytree(start, folder)
+        opened = open_witness(folder)
+        with saboteur.at_work(), suppress(Killed, OSError):
+            return opened.add_checkpoint(request(7, 21))
+        return None
+
+    counted = Saboteur()
+    assert spoilt(tmp_path / "counted", counted) is not None
+    assert counted.calls >= 4
+    for at in range(counted.calls):
+        given = spoilt(tmp_path / f"{at}", Saboteur(at, fault))
+        known = open_witness(tmp_path / f"{at}").add_checkpoint(request(0, 21))
+        assert known.body in ({b"21\n"} if given is not None else {b"7\n", b"21\n"})
+        again = open_witness(tmp_path / f"{at}")
+        assert again.add_checkpoint(request(int(known.body), 21)).status == 200
 
 
 def handing_over(index: int, old: SigningKey = KEY, new: SigningKey = STRANGER) -> bytes:
