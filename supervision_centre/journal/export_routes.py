@@ -5,22 +5,25 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Depends, Path, Query
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from sqlalchemy import select
 
 from access_audit.events import EventKind
+from supervision_centre.access.policy import Right
 from supervision_centre.destruction.certificate import paris_time
 from supervision_centre.documents.process import pdf_bytes
 from supervision_centre.journal.answers import Names
 from supervision_centre.journal.attestation import Coverage, controller_text
 from supervision_centre.journal.communications import communication_json, communications, communications_page
 from supervision_centre.journal.export import ExportForm, ExportState, ExportWish
+from supervision_centre.journal.inventory import inventory_archive, inventory_for, inventory_json, inventory_page
 from supervision_centre.journal.routes import Commune, Reader
 from supervision_centre.journal.service import scope_of
 from supervision_centre.people.person import Person
 from supervision_centre.people.tables import WebSessionRow
-from supervision_centre.web.current import TheCentre
+from supervision_centre.people.web_sessions import WebSession
+from supervision_centre.web.current import TheCentre, holder
 from supervision_centre.web.declarations import declares
 from supervision_centre.web.fields import Instant, Line
 from vms.base.ids import new_id
@@ -32,6 +35,14 @@ class PageFormat(StrEnum):
     """JSON for programs, PDF/A for people."""
 
     JSON = "json"
+    PDF = "pdf"
+
+
+class InventoryFormat(StrEnum):
+    """JSON for programs, CSV for spreadsheets, PDF/A to keep."""
+
+    JSON = "json"
+    CSV = "csv"
     PDF = "pdf"
 
 
@@ -93,6 +104,26 @@ async def export_journal(
     return Response(
         drawn, media_type="application/pdf", headers={"Content-Disposition": f'attachment; filename="{name}"'}
     )
+
+
+@router.get("/inventory", openapi_extra=declares(EventKind.JOURNAL_CONSULTED), response_model=None)
+async def inventory(
+    web: Annotated[WebSession, Depends(holder(Right.INVENTORY))],
+    centre: TheCentre,
+    form: Annotated[InventoryFormat, Query(alias="format")] = InventoryFormat.JSON,
+) -> Response:
+    """Settings and lists for an inspection (LAW-31)."""
+    found = await inventory_for(centre.services, centre.accounts, web.person)
+    if form is InventoryFormat.JSON:
+        return JSONResponse(inventory_json(found))
+    day = paris_time(found.made_at_ns).date().isoformat()
+    if form is InventoryFormat.CSV:
+        content, media_type, name = inventory_archive(found), "application/zip", f"reglages-et-listes-{day}.zip"
+    else:
+        content = await pdf_bytes(inventory_page(found))
+        media_type, name = "application/pdf", f"reglages-et-listes-{day}.pdf"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(content, media_type=media_type, headers=headers)
 
 
 @router.get("/export/{export_id}")

@@ -18,10 +18,12 @@ import pytest
 from access_audit.events import CATALOGUE, Author, EventKind, LegalOperation, Reason
 from access_audit.journal import JournalEntry, JournalQuery
 from access_audit.verify import verify_proof
+from supervision_centre.access.policy import Right
 from supervision_centre.documents.document import Attachment, Document, facts, heading, table, text
 from supervision_centre.documents.process import pdf_bytes
 from supervision_centre.journal import export
 from supervision_centre.journal.answers import Names
+from supervision_centre.journal.inventory import RIGHT_LABELS
 from supervision_centre.journal.sheet import COLUMNS, PRINTED, csv_lines, csv_row, guarded, printed_row
 from supervision_centre.people.person import Role
 from tests.access_audit.logs import look, settings_of
@@ -141,6 +143,23 @@ async def test_the_export_journal_has_the_five_items_of_each_export(
     assert line["at"]
     printed = await mayor.get("/api/audit/communications", **PERIOD, format="pdf")
     assert_pdf_a(printed.content)
+
+
+async def test_an_inspector_takes_settings_and_lists_away(centre: TestCentre) -> None:
+    """LAW-31: readable PDF and CSV of settings and lists; none of it helps to reach a device."""
+    inspector, mayor = await centre.logged_in(Role.INSPECTOR), await centre.logged_in(Role.MAYOR, EVREUX)
+    told = (await inspector.get("/api/audit/inventory")).json()
+    assert [one["Caméra"] for one in told["cameras"]] == ["Place 1", "Place 2", "Place 3"]
+    assert {one["Identifiant"] for one in told["personnes"]} == {"inspector", "mayor"}
+    assert any(one["Rôle"] == "Gendarmerie nationale" and "direct" in one["Droits"] for one in told["droits"])
+    answer = await inspector.get("/api/audit/inventory", format="csv")
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as files:
+        assert {"reglages.csv", "droits.csv", "personnes.csv", "cameras.csv"} < set(files.namelist())
+        assert "Place 3" in files.read("cameras.csv").decode("utf-8-sig")
+    assert_pdf_a((await inspector.get("/api/audit/inventory", format="pdf")).content)
+    assert len(await centre.some(EventKind.JOURNAL_CONSULTED, 3)) == 3
+    assert (await mayor.get("/api/audit/inventory")).status_code == 403
+    assert set(RIGHT_LABELS) == set(Right)
 
 
 def entry(**fields: Any) -> JournalEntry:

@@ -35,6 +35,7 @@ async def test_every_route_says_what_it_does_with_images(centre: TestCentre) -> 
         "GET /api/audit/entries",
         "GET /api/audit/entries/{index}/proof",
         "GET /api/audit/export",
+        "GET /api/audit/inventory",
         "GET /api/audit/reports",
         "GET /api/audit/reports/{commune}/{month}",
         "POST /api/holds",

@@ -5,6 +5,7 @@ import { currentPerson, now } from "../session.js";
 import { openDialog } from "../ui/dialog.js";
 import { h } from "../ui/dom.js";
 import { parseLocal, plural, zoneOffset } from "../ui/format.js";
+import { passingNotice } from "../ui/notices.js";
 import { takeAway } from "./files.js";
 
 const DAY_MS = 86_400_000;
@@ -69,6 +70,22 @@ function fetchExport(wanted) {
       return { share: state === "running" ? share : null, text: state === "running" ? plural(entries, "inscription lue", "inscriptions lues") : "Préparation…" };
     },
   });
+}
+
+/** Ask for the form of settings and lists, then fetch them (LAW-31). */
+export async function askInventory() {
+  const format = await openDialog({
+    title: "Réglages et listes",
+    body: h("p", { text: "Réglages du centre, droits de chaque rôle, personnes habilitées, caméras et durées de conservation. La lecture est inscrite au journal." }),
+    actions: [
+      { label: "Annuler", value: null },
+      { label: "CSV", value: "csv" },
+      { label: "PDF/A", value: "pdf", kind: "primary" },
+    ],
+  });
+  if (!format) return;
+  const failed = await takeAway({ title: "Réglages et listes", path: "/api/audit/inventory", query: { format }, saved: "Les réglages et les listes sont enregistrés." });
+  if (failed) passingNotice(failed, { fault: true });
 }
 
 /** The midnight after a day. */

@@ -3,10 +3,11 @@
  * journal (LAW-42); the monthly report of a commune; exports for an inspection (LAW-31).
  */
 
+import { may } from "../session.js";
 import { fill, h, icon } from "../ui/dom.js";
 import { mountCommunications } from "./communications.js";
 import { mountEntries } from "./entries.js";
-import { askExport } from "./export.js";
+import { askExport, askInventory } from "./export.js";
 import { mountReports } from "./reports.js";
 
 const VIEWS = [
@@ -45,6 +46,7 @@ export function mountJournal(place, parameters) {
         h(
           "div",
           { class: "sheet__acts" },
+          may("inventory") && h("button", { class: "button", type: "button", on: { click: () => askInventory() } }, "Réglages et listes…"),
           h("button", { class: "button", type: "button", on: { click: () => askExport() } }, icon("download"), "Exporter une période…"),
         ),
       ),
