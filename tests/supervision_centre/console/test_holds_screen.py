@@ -222,6 +222,7 @@ _FROM_PLAYBACK = """async (markersMs) => {
   const { holdButton } = await import("/js/playback/hold.js");
   const headMs = Date.parse("2026-01-23T08:10:00Z");
   const button = holdButton(() => ({ camera: "cam-7", headMs, markersMs }));
+  if (button) button.disabled = false;
   button?.click();
   return [button !== null, window.location.hash];
 }"""
