@@ -22,6 +22,7 @@ NEEDS_A_SYSTEM = (
     "vms audit verify",
     "vms audit expiry",
     "vms audit compare",
+    "vms audit report",
     "vms audit copy",
     "vms audit take-over",
     "vms audit status",

@@ -21,7 +21,8 @@ const choice = (name, pairs, all) =>
  */
 export async function askExport(typed = {}, problem = "") {
   const me = currentPerson();
-  const [communes, authorities] = [me.communes ?? [], me.authorities ?? []];
+  const communes = [...(me.communes ?? [])].sort((one, other) => one.name.localeCompare(other.name, "fr"));
+  const authorities = me.authorities ?? [];
   const day = (name, fallback) => h("input", { class: "input", type: "date", name, required: true, max: localDay(now()), value: typed[name] ?? fallback });
   const [from, to] = [day("from", localDay(now() - 90 * DAY_MS)), day("to", localDay(now()))];
   const check = () => to.setCustomValidity(from.value && to.value && to.value < from.value ? "La fin doit suivre le début." : "");

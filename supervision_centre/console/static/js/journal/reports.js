@@ -17,7 +17,7 @@ const monthName = new Intl.DateTimeFormat("fr-FR", { month: "long", year: "numer
  * @returns {import("../router.js").Mounted}
  */
 export function mountReports(place) {
-  const communes = currentPerson().communes ?? [];
+  const communes = [...(currentPerson().communes ?? [])].sort((one, other) => one.name.localeCompare(other.name, "fr"));
   const commune = h("select", { class: "input", name: "commune" }, communes.map((one) => h("option", { value: one.code, text: one.name })));
   const month = h("select", { class: "input", name: "month" }, pastMonths().map(([value, text]) => h("option", { value, text })));
   const rows = h("tbody", {});
