@@ -4,6 +4,7 @@
 folder serves the log to any client of that format. The rest is ours.
 
     lock                     held by the one writer
+    fence                    another place has taken the log over: no writer starts here again (`standby.py`)
     log.pub                  the key, as a C2SP vkey line
     checkpoint               the newest published checkpoint
     checkpoints/<size>       one checkpoint for each hour in which something was published
