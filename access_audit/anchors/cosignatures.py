@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import structlog
 
 from access_audit.anchors.files import AnchorError
 from access_audit.anchors.http import Answer, post
@@ -31,6 +32,8 @@ from access_audit.tiles import TileError, TreeReader
 from access_audit.verify.anchors import TOLERANCE_NS
 from access_audit.verify.notes import Key, Unreadable, cosigned_at, read_note
 from vms.base.clock import NS_PER_SECOND, Clock
+
+log = structlog.get_logger(__name__)
 
 SIZE_TYPE = "text/x.tlog.size"
 _TRIES = 3
@@ -76,6 +79,8 @@ async def ask_for_cosignature(
         if answer.status != 409 or not answer.kind.startswith(SIZE_TYPE):
             break
         old_size = _stated_size(answer, checkpoint.size)
+        if old_size < known_size:
+            log.error("a witness has forgotten what it cosigned", by=witness.key.name, states=old_size, had=known_size)
     raise AnchorError("inconsistent" if answer.status in {409, 422} else "refused", f"HTTP status {answer.status}")
 
 

@@ -165,7 +165,7 @@ def test_a_key_that_others_can_read_is_refused_at_the_start(tmp_path: Path, name
     ring.open()
 
 
-def test_the_command_changes_the_key_with_and_without_a_writer(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_the_command_changes_the_key_while_no_writer_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "run").mkdir()
     folder = tmp_path / "audit"
     durable.make_folder(folder)

@@ -19,7 +19,7 @@ from access_audit.witness.server import WitnessSettings, run_witness
 from access_audit.witness.state import Witness
 from vms.base.clock import Clock, SystemClock
 
-WITHIN_S = 6.0
+WITHIN_S = 20.0
 
 
 @dataclass
