@@ -23,14 +23,13 @@ NEEDS_A_SYSTEM = (
     "vms audit expiry",
     "vms audit compare",
     "vms audit report",
-    "vms audit copy",
-    "vms audit take-over",
     "vms audit status",
     "vms people",
     "vms cameras list",
     "vms cameras show",
 )
 NEEDS_A_CAMERA = ("vms cameras onboard", "vms cameras trust")
+NEEDS_ANOTHER_MACHINE = ("vms audit copy", "vms audit take-over")
 INSTALLS = ("make ", "python3.11 ", "/opt/", "python3 -I vms-verify.py")
 LEGAL_ROW = re.compile(r"^\| (LAW-\d\d) \|")
 LAW = re.compile(r"LAW-\d\d")
@@ -46,7 +45,9 @@ def commands() -> Iterator[tuple[str, str]]:
 
 
 RUNNABLE = [
-    command for _, command in commands() if not command.startswith((*NEEDS_A_SYSTEM, *NEEDS_A_CAMERA, *INSTALLS))
+    command
+    for _, command in commands()
+    if not command.startswith((*NEEDS_A_SYSTEM, *NEEDS_A_CAMERA, *NEEDS_ANOTHER_MACHINE, *INSTALLS))
 ]
 
 
