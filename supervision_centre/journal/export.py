@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -33,12 +34,13 @@ from supervision_centre.journal.sheet import COLUMNS, csv_lines, csv_row
 from supervision_centre.people.person import Person
 from supervision_centre.people.web_sessions import no_session
 from supervision_centre.services import CentreServices
-from vms.base.clock import NS_PER_SECOND, utc_text
+from vms.base.clock import NS_PER_SECOND, Clock, utc_text
 from vms.base.errors import ErrorKind, VmsError
 
 PART_ENTRIES: Final = 4_000
 MAX_AT_ONCE: Final = 2
 _KEPT_STATES: Final = 64
+_FORGOTTEN_AFTER_NS: Final = 600 * NS_PER_SECOND
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -59,9 +61,13 @@ class ExportState(StrEnum):
 
 @dataclass(slots=True)
 class Progress:
-    """How far one export of one person is: entries written, and the share of the period that is read, 0 to 1."""
+    """How far one export of one person is: entries written, and the share of the period that is read, 0 to 1.
+
+    `touched_ns` is the last sign of life (monotonic): nobody may have come for an archive that was opened.
+    """
 
     person_id: str
+    touched_ns: int
     state: ExportState = ExportState.RUNNING
     entries: int = 0
     share: float = 0.0
@@ -119,6 +125,10 @@ class Exports:
             raise
 
     def _enter(self, person: Person, export_id: str) -> Progress:
+        now_ns = self._services.clock.monotonic_ns()
+        for one in self._states.values():
+            if one.state is ExportState.RUNNING and now_ns - one.touched_ns > _FORGOTTEN_AFTER_NS:
+                one.state = ExportState.FAILED
         running = [one for one in self._states.values() if one.state is ExportState.RUNNING]
         if len(running) >= MAX_AT_ONCE or export_id in self._states:
             raise VmsError(
@@ -130,7 +140,7 @@ class Exports:
         ended = [name for name, one in self._states.items() if one.state is not ExportState.RUNNING]
         for name in ended[: max(0, len(self._states) - _KEPT_STATES)]:
             del self._states[name]
-        return self._states.setdefault(export_id, Progress(person.person_id))
+        return self._states.setdefault(export_id, Progress(person.person_id, now_ns))
 
     async def _prepared(
         self, person: Person, wish: ExportWish, progress: Progress, still_in: Callable[[], Awaitable[bool]]
@@ -149,7 +159,7 @@ class Exports:
             made_at_ns=services.clock.utc_ns(),
             anchor=anchor,
         )
-        return _Export(reader, person, wish, coverage, names, progress, still_in)
+        return _Export(reader, person, wish, coverage, names, progress, still_in, services.clock)
 
 
 @dataclass(slots=True)
@@ -163,14 +173,17 @@ class _Export:
     names: Names
     progress: Progress
     still_in: Callable[[], Awaitable[bool]]
+    clock: Clock
 
     async def archive(self) -> AsyncIterator[bytes]:
         """The archive, piece by piece."""
         made_at = datetime.fromtimestamp(self.coverage.made_at_ns // NS_PER_SECOND, UTC)
         archive = Archive(made_at)
         try:
-            async for piece in self._csv(archive) if self.wish.form is ExportForm.CSV else self._pdf(archive):
-                yield piece
+            written = self._csv(archive) if self.wish.form is ExportForm.CSV else self._pdf(archive)
+            async with aclosing(written) as pieces:
+                async for piece in pieces:
+                    yield piece
             async for piece in self._closing(archive):
                 yield piece
             self.progress.state, self.progress.share = ExportState.DONE, 1.0
@@ -185,6 +198,7 @@ class _Export:
         async for page in self.reader.pages(self.person, query):
             if not await self.still_in():
                 raise no_session()
+            self.progress.touched_ns = self.clock.monotonic_ns()
             if page:
                 self.progress.share = min(1.0, (until_ns - page[-1].at_ns) / max(1, until_ns - since_ns))
             kept = [entry for entry in page if self._concerns(entry)]
@@ -196,7 +210,7 @@ class _Export:
             return True
         return entry.event is not None and entry.event.authority == self.wish.authority
 
-    async def _csv(self, archive: Archive) -> AsyncIterator[bytes]:
+    async def _csv(self, archive: Archive) -> AsyncGenerator[bytes, None]:
         with archive.file("journal.csv") as member:
 
             def add(page: list[JournalEntry]) -> bytes:
@@ -207,7 +221,7 @@ class _Export:
             async for page in self._pages():
                 yield await asyncio.to_thread(add, page)
 
-    async def _pdf(self, archive: Archive) -> AsyncIterator[bytes]:
+    async def _pdf(self, archive: Archive) -> AsyncGenerator[bytes, None]:
         waiting: list[JournalEntry] = []
         number = 0
         async for page in self._pages():

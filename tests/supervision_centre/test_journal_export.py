@@ -8,9 +8,11 @@ import hashlib
 import io
 import json
 import re
+import shutil
 import time
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,9 +31,16 @@ from supervision_centre.people.person import Role
 from tests.access_audit.logs import look, settings_of
 from tests.supervision_centre.centre import Browser, TestCentre
 from tests.supervision_centre.parts import EVREUX, VERNON, camera_id
+from vms.base.errors import VmsError
 
 PERIOD = {"from": "2020-01-01T00:00:00Z", "to": "2090-01-01T00:00:00Z"}
 NO_NAMES = Names({}, {})
+
+
+@pytest.fixture
+def database_url(short_folder: Path, migrated_sqlite: Path) -> str:
+    """SQLite alone: an export asks the database nothing but whether its reader is still there."""
+    return f"sqlite+aiosqlite:///{shutil.copy(migrated_sqlite, short_folder / 'centre.sqlite')}"
 
 
 async def archive(browser: Browser, **query: Any) -> zipfile.ZipFile:
@@ -118,9 +127,30 @@ async def test_an_export_that_cannot_begin_says_why(centre: TestCentre) -> None:
     turned = await inspector.get("/api/audit/export", **{"from": PERIOD["to"], "to": PERIOD["from"]})
     assert (turned.status_code, turned.json()["code"]) == (422, "export.period")
     for number in range(export.MAX_AT_ONCE):
-        centre.app.state.centre.exports._states[f"busy-{number}"] = export.Progress("per-x")
+        now_ns = centre.clock.monotonic_ns()
+        centre.app.state.centre.exports._states[f"busy-{number}"] = export.Progress("per-x", now_ns)
     busy = await inspector.get("/api/audit/export", **PERIOD)
     assert (busy.status_code, busy.json()["code"]) == (503, "export.busy")
+    await centre.clock.advance(601)  # nobody came for them
+    assert (await inspector.get("/api/audit/export", **PERIOD)).status_code == 200
+
+
+async def test_an_export_ends_with_the_log_in_of_its_reader(centre: TestCentre) -> None:
+    """LAW-17: who is suspended gets no further page."""
+    reader = await centre.add(Role.INSPECTOR)
+    exports: export.Exports = centre.app.state.centre.exports
+    wish = export.ExportWish(export.ExportForm.CSV, 1, 4_000_000_000 * 10**9)
+
+    async def gone() -> bool:
+        return False
+
+    pieces = await exports.open(reader, "export-gone", wish, gone)
+    with pytest.raises(VmsError, match="session"):
+        async for _ in pieces:
+            pass
+    found = exports.progress(reader, "export-gone")
+    assert found is not None
+    assert found.state is export.ExportState.FAILED
 
 
 async def test_the_export_journal_has_the_five_items_of_each_export(
