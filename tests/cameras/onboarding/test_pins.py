@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from access_audit.client import AuditClient
 from access_audit.events import Author, EventKind
 from cameras.inventory.repository import Inventory
-from cameras.onboarding.onboard import CameraAccess
+from cameras.onboarding.onboard import CameraAccess, Onboarder
 from cameras.onboarding.pins import spoken, trust_presented
 from cameras.simulator.spec import Fault
 from tests.cameras.onboarding.test_onboard import (
@@ -74,6 +78,24 @@ async def test_another_key_is_refused_until_somebody_accepts_it(inventory: Inven
     assert [event.kind for event in journal.events].count(EventKind.CAMERA_CHANGED) == 2
     changed = [row.field for row in await inventory.history(done.camera_id)]
     assert changed.count("tls_pins main") == 3
+
+
+async def test_without_the_log_no_camera_is_onboarded_and_no_key_accepted(inventory: Inventory, tmp_path: Path):  # noqa: F811
+    """LAW-25: a configuration that cannot be logged does not change."""
+    nobody = AuditClient(tmp_path / "nobody.sock", Ed25519PrivateKey.generate().public_key(), timeout_s=0.2)
+    journal = Journal(inventory)
+    async with simulated_camera(rtsps=True) as camera:
+        access = CameraAccess(camera.device_url, USERNAME, PASSWORD)
+        with pytest.raises(VmsError, match=r"audit\.unavailable"):
+            await Onboarder(inventory, nobody.record, AUTHOR, SystemClock()).onboard(access, PLACEMENT)
+        assert await inventory.all() == []
+        done = await _onboarder(inventory, journal).onboard(access, PLACEMENT)
+        before = [stream.tls_pins for stream in await inventory.streams(done.camera_id)]
+        camera.set_fault(Fault.CERTIFICATE_CHANGED)
+        with pytest.raises(VmsError, match=r"audit\.unavailable"):
+            await trust_presented(inventory, nobody.record, AUTHOR, SystemClock(), done.camera_id)
+        assert [stream.tls_pins for stream in await inventory.streams(done.camera_id)] == before
+    await nobody.close()
 
 
 async def test_a_camera_that_promises_tls_and_has_none_is_refused(inventory: Inventory):  # noqa: F811
