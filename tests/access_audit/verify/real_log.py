@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from access_audit import layout
-from access_audit.checkpoint import Checkpoint, SigningKey
+from access_audit.checkpoint import OverlappingKey, SigningKey
 from access_audit.events import AccessEvent, EventKind, Reason
 from access_audit.expiry import Expiry
 from access_audit.format import event_payload
@@ -82,15 +82,6 @@ class RealLog:
     def at(self, folder: Path) -> RealLog:
         """The same log, elsewhere."""
         return replace(self, folder=folder)
-
-
-class BothKeys(SigningKey):
-    """What signs while readers change over: the old key and the new one."""
-
-    def sign(self, checkpoint: Checkpoint) -> bytes:
-        """The note of the old key with the new key's line added."""
-        text, _, line = super().sign(checkpoint).partition(b"\n\n")
-        return text + b"\n\n" + line + NEW_KEY.sign(checkpoint).partition(b"\n\n")[2]
 
 
 def build_real_log(folder: Path) -> RealLog:
@@ -155,8 +146,8 @@ async def _keep(log: RealLog, client: Any) -> None:
 def _put_key(folder: Path, key: SigningKey) -> None:
     """What a hand-over does with the files of the keys."""
     path = folder / "keys" / "log.key"
-    private = key._private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    _store(path, private)
+    assert isinstance(key._private_key, Ed25519PrivateKey)
+    _store(path, key._private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     path.chmod(0o600)
     if (folder / "log").exists():
         _store(folder / "log" / "log.pub", key.log_key.text().encode())
@@ -172,7 +163,7 @@ def _expire(folder: Path, clock: ManualClock) -> None:
 
 
 def _hand_over(folder: Path, clock: ManualClock) -> None:
-    ledger = Ledger(folder, BothKeys(ORIGIN, OLD_KEY._private_key), clock)
+    ledger = Ledger(folder, OverlappingKey(NEW_KEY, OLD_KEY), clock)
     details = hand_over_details(ledger.size, OLD_KEY, NEW_KEY)
     ledger.record_own(own_event(EventKind.LOG_KEY_CHANGED, clock, **details))
     ledger.close()
