@@ -110,7 +110,7 @@ class SegmentJob:
         if hole is not None:
             self.written_ns = hole[0]  # until something is written, for the gap that a failure opens
         try:
-            if not index.close_gap(growing.camera_id, growing.start_ns) and hole is not None:
+            if not index.close_gap(growing.camera_id, growing.start_ns, synced=False) and hole is not None:
                 index.add_gap(growing.camera_id, *hole, *why)
             index.begin_segment(self._stored(0, b"", still_open=True))
             self._file = SegmentFile(self.store.settings.folder / open_file(growing.segment_id), self._head())
@@ -129,7 +129,8 @@ class SegmentJob:
             if now - self._synced_ns >= self.store.settings.sync_interval_s * NS_PER_SECOND:
                 self._synced_ns = now
                 self._file.sync()
-        except OSError as refused:
+                self.store.index.settle()
+        except (OSError, sqlite3.Error) as refused:
             self._failed(refused)
 
     def close(self, cause: CloseCause) -> None:

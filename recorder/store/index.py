@@ -2,6 +2,10 @@
 
 One connection, one thread at a time. Every method is one transaction, durable when it returns, and may raise
 sqlite3.Error; whoever calls it leaves the files in a state that starting the store can finish (see `starting`).
+
+What a power cut may take without harm is not synced by itself, or hundreds of cameras would have the disk wait for each:
+the note that a segment begins (its file says all that the note does), and what an assignment says of a camera (told
+again at each start). It becomes durable with the next transaction, or by `settle`, before footage counts on it.
 """
 
 from __future__ import annotations
@@ -17,20 +21,29 @@ from recorder.store.ledger import OpenGap, ends, opens
 from recorder.store.schema import INDEX_NAME, connect_to_write, packed_id, packed_source
 from recorder.store.segment import StoredSegment, VideoFormat
 
+_SETTLED = "settled"
+
 
 class Index:
     """The writer of the index in a folder. Raises sqlite3.DatabaseError when the file there is no sound index."""
 
     def __init__(self, folder: Path) -> None:
         self.connection = connect_to_write(folder / INDEX_NAME)
+        self._unsynced = False
+        self._changes = self.connection.total_changes
 
     def close(self) -> None:
         """Give the file back, its write-ahead log folded in."""
         self.connection.close()
 
+    def settle(self) -> None:
+        """Make durable what was noted without a sync; nothing happens when a later transaction has."""
+        if self._unsynced:
+            self.set_state(_SETTLED, 1)
+
     def begin_segment(self, segment: StoredSegment) -> None:
-        """Note that this segment's file may exist from now on; nothing happens when that is noted already."""
-        with self._transaction():
+        """Note, unsynced, that this segment's file may exist from now on; nothing happens when that is noted already."""
+        with self._transaction(synced=False):
             self.connection.execute(
                 """INSERT OR IGNORE INTO open_segment (id, camera, run, start_ns, previous_digest, video,
                        uncertainty_ms, time_source, camera_offset_ms, camera_clock)
@@ -115,8 +128,8 @@ class Index:
             )
 
     def describe_camera(self, camera_id: str, minimum_days: int, commune: str) -> None:
-        """Keep what erasure must know of a camera once it is assigned no more."""
-        with self._transaction():
+        """Keep, unsynced, what erasure must know of a camera once it is assigned no more."""
+        with self._transaction(synced=False):
             self.connection.execute(
                 "UPDATE camera SET minimum_days = ?, commune = ? WHERE number = ?",
                 (minimum_days, commune, self._camera(camera_id)),
@@ -141,9 +154,9 @@ class Index:
                 self._end_gap(current, start_ns)
             self._insert_gap(camera_id, start_ns, None, cause, detail)
 
-    def close_gap(self, camera_id: str, end_ns: int) -> bool:
+    def close_gap(self, camera_id: str, end_ns: int, *, synced: bool = True) -> bool:
         """Pictures come again at `end_ns`. False when no gap was open."""
-        with self._transaction():
+        with self._transaction(synced=synced):
             current = self._open_gap(camera_id)
             if current is None:
                 return False
@@ -158,13 +171,13 @@ class Index:
                 self.connection.execute("UPDATE gap SET start_ns = ? WHERE number = ?", (end_ns, current.number))
 
     def add_gap(self, camera_id: str, start_ns: int, end_ns: int, cause: GapCause, detail: str) -> None:
-        """A gap that is over already."""
-        with self._transaction():
+        """A gap that is over already; unsynced."""
+        with self._transaction(synced=False):
             self._insert_gap(camera_id, start_ns, end_ns, cause, detail)
 
     def set_retention(self, camera_id: str, days: int) -> None:
-        """Keep the retention that a camera's authorisation states, so that erasure outlives its assignment."""
-        with self._transaction():
+        """Keep, unsynced, the retention that a camera's authorisation states: erasure outlives its assignment."""
+        with self._transaction(synced=False):
             self.connection.execute(
                 "UPDATE camera SET retention_days = ? WHERE number = ?", (days, self._camera(camera_id))
             )
@@ -213,19 +226,29 @@ class Index:
                 self.connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names are ours
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self.connection.execute("BEGIN IMMEDIATE")
+    def _transaction(self, *, synced: bool = True) -> Iterator[None]:
+        if not synced:
+            self.connection.execute("PRAGMA synchronous = NORMAL")
         try:
-            yield
-        except BaseException:
-            self.connection.execute("ROLLBACK")
-            raise
-        try:
-            self.connection.execute("COMMIT")
-        except BaseException:
-            if self.connection.in_transaction:
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
                 self.connection.execute("ROLLBACK")
-            raise
+                raise
+            changes = self.connection.total_changes
+            try:
+                self.connection.execute("COMMIT")
+            except BaseException:
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
+                raise
+        finally:
+            if not synced:
+                self.connection.execute("PRAGMA synchronous = FULL")
+        if changes != self._changes:
+            self._changes = changes
+            self._unsynced = not synced
 
     def _discard(self, segment: StoredSegment, cause: str, size_bytes: int) -> None:
         packed, camera = packed_id(segment.segment_id), self._camera(segment.camera_id)
