@@ -200,7 +200,8 @@ class _Export:
                 raise no_session()
             self.progress.touched_ns = self.clock.monotonic_ns()
             if page:
-                self.progress.share = min(1.0, (until_ns - page[-1].at_ns) / max(1, until_ns - since_ns))
+                read_ns = max(0, min(until_ns - page[-1].at_ns, until_ns - since_ns))
+                self.progress.share = read_ns / max(1, until_ns - since_ns)
             kept = [entry for entry in page if self._concerns(entry)]
             self.progress.entries += len(kept)
             yield kept

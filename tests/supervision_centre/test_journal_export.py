@@ -135,6 +135,29 @@ async def test_an_export_that_cannot_begin_says_why(centre: TestCentre) -> None:
     assert (await inspector.get("/api/audit/export", **PERIOD)).status_code == 200
 
 
+async def test_how_far_an_export_is_can_be_asked_while_it_runs(centre: TestCentre) -> None:
+    reader = await centre.add(Role.INSPECTOR)
+    for _ in range(2):
+        await centre.services.audit.record_all([look(camera_id(1)) for _ in range(300)])
+    exports: export.Exports = centre.app.state.centre.exports
+
+    async def there() -> bool:
+        return True
+
+    pieces = await exports.open(
+        reader, "export-running", export.ExportWish(export.ExportForm.CSV, 1, 4_000_000_000 * 10**9), there
+    )
+    await anext(pieces)
+    found = exports.progress(reader, "export-running")
+    assert found is not None
+    assert (found.state, found.entries) == (export.ExportState.RUNNING, 500)
+    assert 0 <= found.share < 1
+    async for _ in pieces:
+        pass
+    assert (found.state, found.share) == (export.ExportState.DONE, 1.0)
+    assert found.entries > 600
+
+
 async def test_an_export_ends_with_the_log_in_of_its_reader(centre: TestCentre) -> None:
     """LAW-17: who is suspended gets no further page."""
     reader = await centre.add(Role.INSPECTOR)

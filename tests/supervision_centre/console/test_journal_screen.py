@@ -90,12 +90,16 @@ def test_an_export_that_fails_says_why_and_keeps_what_was_typed(open_as: OpenAs)
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
-def test_an_export_is_stopped_by_escape(open_as: OpenAs) -> None:  # noqa: F811
+def test_an_export_shows_how_far_it_is_and_is_stopped_by_escape(open_as: OpenAs) -> None:  # noqa: F811
+    """LAW-31: an inspector who takes three months away sees that it goes on."""
     page = journal(open_as, "dpo")
+    told = {"state": "running", "entries": 1200, "share": 0.4}
     page.route("**/api/audit/export?*", lambda route: None)
+    page.route("**/api/audit/export/*", lambda route: route.fulfill(json=told))
     page.get_by_role("button", name="Exporter une période").click()
     page.get_by_role("dialog").get_by_role("button", name="Exporter", exact=True).click()
-    expect(page.get_by_role("progressbar")).to_be_visible()
+    expect(page.get_by_role("dialog")).to_contain_text("inscriptions lues")
+    assert page.get_by_role("progressbar").evaluate("bar => bar.value") == 0.4
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page.get_by_text("Le centre ne répond plus")).to_have_count(0)
