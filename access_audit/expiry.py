@@ -8,8 +8,9 @@ X2. One bundle after the other, by rising index, each rewritten whole or not at 
 X3. No copy stays in the log's folder. The append file is begun anew with the statement, so that the files before it go;
     what a crash left beside a payload bundle goes too; the journal's index loses the keys of what has been erased.
 X4. Entries about the log itself keep their payload: it names nobody, and later checks read it.
-X5. A clock that leaps ahead erases nothing: when it has moved a day further than the monotonic one since the start of
-    the writer, nothing is stated until the writer is started again. What is stated already is erased.
+X5. A clock that leaps ahead erases nothing. Nothing is stated when it has moved a day further than the monotonic one
+    since the start of the writer, nor before the log has an entry of the last month that is a day old by this clock.
+    What is stated already is erased.
 
 A payload falls when it is as old as its controller's setting says, and is gone within about an hour.
 """
@@ -37,6 +38,7 @@ from vms.base.clock import Clock
 log = structlog.get_logger(__name__)
 
 ROUND_S = 3_600.0
+MONTH_NS = 31 * DAY_NS
 _WIDTH = layout.TILE_WIDTH
 
 
@@ -49,11 +51,19 @@ class Turn(Enum):
 
 
 class Expiry:
-    """The rounds over one open log. `author` signs the statements."""
+    """The rounds over one open log. `author` signs the statements; `settle_ns` is how long a clock is doubted (X5)."""
 
     def __init__(
-        self, folder: Path, ledger: Ledger, index: JournalIndex, retention: Retention, clock: Clock, author: Author
+        self,
+        folder: Path,
+        ledger: Ledger,
+        index: JournalIndex,
+        retention: Retention,
+        clock: Clock,
+        author: Author,
+        settle_ns: int = DAY_NS,
     ) -> None:
+        self._settle_ns = settle_ns
         self._folder = folder
         self._ledger = ledger
         self._index = index
@@ -96,7 +106,22 @@ class Expiry:
         if ahead_ns > DAY_NS:
             log.error("the clock has leapt ahead: nothing more of the access log expires", ahead_s=ahead_ns // 10**9)
             return True
-        return False
+        if not self._settle_ns:
+            return False
+        low, high = 0, self._ledger.published
+        while low < high:
+            middle = (low + high) // 2
+            if self._instant(middle) < now_ns - MONTH_NS:
+                low = middle + 1
+            else:
+                high = middle
+        settled = low < self._ledger.published and self._instant(low) <= now_ns - self._settle_ns
+        if not settled:
+            log.info("no entry of the last month is a day old: nothing of the access log expires yet")
+        return not settled
+
+    def _instant(self, index: int) -> int:
+        return parse_leaf(self._leaves(index // _WIDTH)[index % _WIDTH]).at_ns
 
     def _read_statements(self) -> None:
         """In the asking thread: what the log has stated so far."""

@@ -8,6 +8,7 @@ it ends; see `standby.py`. Until all this holds, nothing is recorded on the conn
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -45,7 +46,9 @@ async def greet(
         raise ReceiptError(f"no greeting: {wrong}") from None
     if known is not None:
         if epoch < known.epoch:
-            await ask("fence", {"proof": known.proof})
+            # One whose log has changed its key since cannot read the proof: it is refused all the same.
+            with suppress(VmsError):
+                await ask("fence", {"proof": known.proof})
             raise _refused("audit.superseded", f"epoch {epoch}, and {known.epoch} has been seen")
         old = known.checkpoint
         if path is None:

@@ -27,7 +27,7 @@ from tests.access_audit.built import DAY_S, KEY
 from tests.access_audit.logs import client_of, look, running_writer
 from tests.access_audit.test_faults import Fault, Saboteur
 from vms.base import durable
-from vms.base.clock import ManualClock
+from vms.base.clock import NS_PER_SECOND, ManualClock
 
 YEARS_S = 3 * 366 * DAY_S
 SHORT = "Maire de Vernon"
@@ -36,11 +36,11 @@ SHORT = "Maire de Vernon"
 class Life:
     """A log under a clock, without a process."""
 
-    def __init__(self, folder: Path, clock: ManualClock, retention: Retention) -> None:
+    def __init__(self, folder: Path, clock: ManualClock, retention: Retention, settle_ns: int = 0) -> None:
         self.folder = folder
         self.ledger = Ledger(folder, KEY, clock)
         self.index = JournalIndex(folder)
-        self.expiry = Expiry(folder, self.ledger, self.index, retention, clock, _WRITER)
+        self.expiry = Expiry(folder, self.ledger, self.index, retention, clock, _WRITER, settle_ns)
 
     def round(self) -> None:
         for _ in self.expiry.round():
@@ -160,6 +160,24 @@ def test_a_clock_that_leaps_ahead_erases_nothing(tmp_path: Path):
     life.close()
 
 
+def test_a_machine_that_starts_with_a_clock_far_ahead_erases_nothing_for_a_day(tmp_path: Path):
+    """However often it is started meanwhile."""
+    folder, clock = tmp_path / "log", ManualClock()
+    start(folder)
+    life = Life(folder, clock, Retention())
+    built.record(life.ledger, looks(3))
+    life.close()
+    clock.step_utc(YEARS_S)
+    for hours, kept in ((0, 3), (12, 3), (13, 0)):
+        clock.step_utc(hours * 3600)
+        life = Life(folder, clock, Retention(), settle_ns=DAY_S * NS_PER_SECOND)
+        built.record(life.ledger, looks(1))
+        life.ledger.publish()
+        life.round()
+        life.close()
+        assert len(present(folder, 4) & {0, 1, 2}) == kept
+
+
 @pytest.mark.parametrize("days", [0, 182, 1097])
 def test_days_outside_the_law_are_refused(days: int):
     """LAW-28: three years at most, six months at least."""
@@ -170,7 +188,7 @@ def test_days_outside_the_law_are_refused(days: int):
 
 
 async def test_the_writer_erases_at_its_start_and_every_hour(tmp_path: Path):
-    """LAW-28, with the process: clock + 3 years, chain and proof consistent."""
+    """LAW-28, with the process: clock + 3 years and a day, chain and proof consistent."""
     clock = ManualClock()
     async with running_writer(tmp_path, clock) as settings, client_of(settings) as client:
         await client.record_all([look("camera-1", at_ns=clock.utc_ns())] * 3)
@@ -179,7 +197,7 @@ async def test_the_writer_erases_at_its_start_and_every_hour(tmp_path: Path):
     async with running_writer(tmp_path, clock, Retention()), client_of(settings) as client:
         async with asyncio.timeout(10):
             while "payload" in await client.proof(1):
-                await clock.advance(0.1)
+                await clock.advance(3600)
         head, path = await client.consistency(old.size)
         assert head.size == 6
         assert path
@@ -211,7 +229,7 @@ def live(folder: Path, days: int) -> None:
     clock.step_utc(days * DAY_S)
     ledger = Ledger(folder, KEY, clock)
     index = JournalIndex(folder)
-    expiry = Expiry(folder, ledger, index, Retention(400, {SHORT: 300}), clock, _WRITER)
+    expiry = Expiry(folder, ledger, index, Retention(400, {SHORT: 300}), clock, _WRITER, settle_ns=0)
     attempts: list[Callable[[], object]] = [
         lambda: built.record(ledger, looks(2)),
         lambda: list(expiry.round()),

@@ -156,7 +156,7 @@ def _put_key(folder: Path, key: SigningKey) -> None:
 def _expire(folder: Path, clock: ManualClock) -> None:
     """What the writer does every hour."""
     ledger, index = Ledger(folder, OLD_KEY, clock), JournalIndex(folder)
-    for _ in Expiry(folder, ledger, index, Retention(), clock, _WRITER).round():
+    for _ in Expiry(folder, ledger, index, Retention(), clock, _WRITER, settle_ns=0).round():
         pass
     index.close()
     ledger.close()
