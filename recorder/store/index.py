@@ -3,7 +3,7 @@
 One connection, one thread at a time. Every method is one transaction, durable when it returns, and may raise
 sqlite3.Error; whoever calls it leaves the files in a state that starting the store can finish (see `starting`).
 
-What a power cut may take without harm is not synced by itself, or hundreds of cameras would have the disk wait for each:
+What a power cut may take without harm is not synced by itself, as hundreds of cameras would wait for the disk then:
 the note that a segment begins (its file says all that the note does), and what an assignment says of a camera (told
 again at each start). It becomes durable with the next transaction, or by `settle`, before footage counts on it.
 """
@@ -42,7 +42,7 @@ class Index:
             self.set_state(_SETTLED, 1)
 
     def begin_segment(self, segment: StoredSegment) -> None:
-        """Note, unsynced, that this segment's file may exist from now on; nothing happens when that is noted already."""
+        """Note, unsynced, that this segment's file may exist from now on; nothing happens where that is noted."""
         with self._transaction(synced=False):
             self.connection.execute(
                 """INSERT OR IGNORE INTO open_segment (id, camera, run, start_ns, previous_digest, video,
