@@ -110,7 +110,7 @@ CATALOGUE: dict[EventKind, _Kind] = {
     EventKind.SESSION_OPENED: _before(_OP.TECHNICAL, "session", "address"),
     EventKind.SESSION_REFUSED: _before(_OP.TECHNICAL, "cause", "address"),
     EventKind.SESSION_CLOSED: _before(_OP.TECHNICAL, "session", "cause"),
-    EventKind.JOURNAL_CONSULTED: _before(_OP.CONSULTATION, "search"),
+    EventKind.JOURNAL_CONSULTED: _before(_OP.CONSULTATION, "search", "requisition"),
     EventKind.REPORT_ISSUED: _before(_OP.CONSULTATION, "month", "digest"),
     EventKind.ACCOUNT_CREATED: _before(_OP.MODIFICATION, "account", "role"),
     EventKind.ACCOUNT_SUSPENDED: _before(_OP.MODIFICATION, "account"),

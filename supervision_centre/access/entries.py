@@ -99,7 +99,7 @@ def account_event(kind: EventKind, author: Author, now_ns: int, account: Person)
     return AccessEvent(kind, author, now_ns, Reason(ACCOUNT), recipients=(account.name,), details=details)
 
 
-def journal_consulted(person: Person, now_ns: int, search: str) -> AccessEvent:
+def journal_consulted(person: Person, now_ns: int, search: str, requisition: str = "") -> AccessEvent:
     """The entry of a look at the journal itself. It belongs to the commune of a reader who has one only."""
     communes = sorted(person.communes)
     return AccessEvent(
@@ -109,5 +109,5 @@ def journal_consulted(person: Person, now_ns: int, search: str) -> AccessEvent:
         reason=Reason(CONTROL),
         recipients=(person.name,),
         commune=communes[0] if len(communes) == 1 else "",
-        details={"search": search},
+        details={"search": search} | ({"requisition": requisition} if requisition else {}),
     )

@@ -20,7 +20,7 @@ from supervision_centre.people.person import ELECTED, Person
 from vms.base.clock import utc_text
 
 EXPIRED_LABEL: Final = "Inscription arrivée à échéance, contenu effacé"
-_JUDICIAL_DETAILS: Final = frozenset({"basis", "signatory"})
+_JUDICIAL_DETAILS: Final = frozenset({"basis", "requisition", "signatory"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def may_read_requisitions(person: Person) -> bool:
 
 def hides(person: Person, event: AccessEvent) -> bool:
     """Whether parts of an entry are kept from this reader."""
-    return bool(event.requisition) and not may_read_requisitions(person)
+    return bool(event.requisition or event.details.get("requisition")) and not may_read_requisitions(person)
 
 
 def seen_by(person: Person, entry: JournalEntry) -> JournalEntry:

@@ -39,7 +39,7 @@ class JournalReader:
     async def search(self, person: Person, query: JournalQuery) -> JournalPage:
         """A page of entries. VmsError `audit.unavailable` when the journal does not answer, `journal.requisition`."""
         scoped = scoped_query(person, query)
-        await self.note(person, _described(query))
+        await self.note(person, _described(query), query.requisition)
         page = await self._services.audit.search(scoped)
         return replace(page, entries=tuple(seen_by(person, entry) for entry in page.entries))
 
@@ -88,9 +88,13 @@ class JournalReader:
             await asyncio.sleep(pause_s)
         return await self._services.audit.search(query)
 
-    async def note(self, person: Person, search: str) -> AuditReceipt:
-        """Put a reading in the journal; it may begin once this has returned."""
-        event = journal_consulted(person, self._services.clock.utc_ns(), search[:_MAX_SEARCH_CHARS])
+    async def note(self, person: Person, search: str, requisition: str = "") -> AuditReceipt:
+        """Put a reading in the journal; it may begin once this has returned.
+
+        A requisition that is searched for is a detail of its own, which elected officials are not shown, and not the
+        requisition of the entry: a search would find itself.
+        """
+        event = journal_consulted(person, self._services.clock.utc_ns(), search[:_MAX_SEARCH_CHARS], requisition)
         return await self._services.audit.record(event)
 
 
@@ -119,7 +123,7 @@ def _described(query: JournalQuery) -> str:
             ("personne", query.person_id),
             ("caméra", query.camera_id),
             ("commune", ",".join(sorted(query.communes or ()))),
-            ("réquisition", query.requisition),
+            ("par", "réquisition" if query.requisition else ""),
             ("opération", ",".join(sorted(query.operations))),
             ("depuis", utc_text(query.since_ns) if query.since_ns is not None else ""),
             ("jusqu'à", utc_text(query.until_ns) if query.until_ns is not None else ""),

@@ -21,6 +21,7 @@ from access_audit.events import CATALOGUE, Author, EventKind, LegalOperation, Re
 from access_audit.journal import JournalEntry, JournalQuery
 from access_audit.verify import verify_proof
 from supervision_centre.access.policy import Right
+from supervision_centre.documents import process
 from supervision_centre.documents.document import Attachment, Document, facts, heading, table, text
 from supervision_centre.documents.process import pdf_bytes
 from supervision_centre.journal import export
@@ -257,6 +258,18 @@ async def test_a_document_holds_what_it_is_given_and_characters_that_no_font_has
     assert_pdf_a(content)
     assert b"/AFRelationship /Source" in content
     assert b'{"a":1}' in content
+
+
+@pytest.mark.parametrize("command", [("/bin/false",), ("/bin/sleep", "60")])
+async def test_a_document_that_cannot_be_drawn_is_an_error_and_leaves_no_process(
+    monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(process, "_COMMAND", command)
+    monkeypatch.setattr(process, "DEADLINE_S", 0.3)
+    began = time.monotonic()
+    with pytest.raises(VmsError, match=r"document\.failed"):
+        await pdf_bytes(Document("Titre", "CDSU", 1_790_000_000_000_000_000, (text("x"),)))
+    assert time.monotonic() - began < 10
 
 
 @pytest.mark.long

@@ -95,6 +95,18 @@ async def test_the_journal_is_searched_by_requisition_except_by_elected_official
         assert secret not in listed.text
 
 
+async def test_a_search_by_requisition_does_not_tell_a_mayor_what_was_searched(centre: TestCentre) -> None:
+    """LAW-18: an officer of one commune leaves entries in that commune, which its mayor reads."""
+    dpo, mayor = await centre.logged_in(Role.DPO, EVREUX), await centre.logged_in(Role.MAYOR, EVREUX)
+    await dpo.get("/api/audit/entries", requisition=REFERENCE)
+    consulted = (await centre.entry(EventKind.JOURNAL_CONSULTED)).event
+    assert consulted is not None
+    assert consulted.details == {"search": "par réquisition", "requisition": REFERENCE}
+    seen = await mayor.get("/api/audit/entries")
+    assert "Dominique Dpo" in seen.text
+    assert REFERENCE not in seen.text
+
+
 async def test_the_proof_that_a_mayor_gets_of_a_hold_tells_nothing_of_the_requisition(centre: TestCentre) -> None:
     """LAW-18: the entry stands there, and that is all."""
     await _held(centre)

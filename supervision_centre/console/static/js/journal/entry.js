@@ -11,7 +11,7 @@ const LEAF_SHOWN = 12;
 const DETAILS = {
   account: "Compte", address: "Adresse", asked_by_name: "Demandé par", authorisation: "Autorisation", basis: "Fondement",
   bytes: "Octets", cause: "Cause", day: "Jour", digest: "Empreinte", expires: "Terme", field: "Champ modifié",
-  hardware: "Matériel", hold: "Conservation", month: "Mois", role: "Rôle du compte", search: "Recherche",
+  hardware: "Matériel", hold: "Conservation", month: "Mois", requisition: "Réquisition cherchée", role: "Rôle du compte", search: "Recherche",
   seconds: "Durée (s)", segments: "Segments", session: "Session", signatory: "Signataire", streams: "Flux",
 };
 
