@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from cameras.simulator.film import Film
 from cameras.simulator.spec import CameraSpec
 from recorder.contract.timeline import RecordedSpan, Timeline
-from vms.app.bench import console, reference, watch
+from vms.app.bench import console, recorded, reference, watch
 from vms.app.bench.clock_film import BITS, BLOCKS, SECONDS, blocks_of, number_of, require_encoder, write_clock_film
 from vms.app.bench.console import require_browser
 from vms.app.bench.endurance import Sample, account, demo_text, slope_per_minute
@@ -223,4 +223,4 @@ def test_frames_that_are_missing_between_two_units_are_counted():
 
 def test_holes_between_the_spans_of_a_recording_are_summed():
     spans = (RecordedSpan(5_000_000, 9_000_000, 1, 40), RecordedSpan(0, 3_000_000, 1, 40))
-    assert watch.holes_ms(Timeline("cam", 0, 10_000_000, spans, ())) == 2
+    assert recorded.holes_ms(Timeline("cam", 0, 10_000_000, spans, ())) == 2

@@ -15,6 +15,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,14 +26,18 @@ from recorder.contract.assignment import CameraAssignment, RecordingAuthorisatio
 from recorder.contract.status import StreamCondition
 from recorder.node.client import ShardClient
 from vms.app.bench.floor import floor_usage
+from vms.app.bench.recorded import holes_ms
 from vms.app.bench.usage import MIB, Usage, usage_of, usage_of_all
 from vms.base import durable
+from vms.base.clock import NS_PER_SECOND
 from vms.base.errors import ErrorKind, VmsError
 from vms.base.ids import new_id
 
 START_SECONDS = 60.0
 SETTLE_SECONDS = 6.0
 STOP_SECONDS = 15.0
+WRITTEN_WITHIN_NS = 10 * NS_PER_SECOND
+"""What is newer may still wait for the wheel or for the disk."""
 FFMPEG, FLOOR = "ffmpeg", "c"
 
 
@@ -83,14 +88,18 @@ async def run_ingest_bench(options: IngestBenchOptions) -> dict[str, Any]:
 async def _measure_shard(options: IngestBenchOptions, folder: Path) -> dict[str, Any]:
     async with _running_shard(folder) as (pid, client):
         empty = await asyncio.to_thread(usage_of, pid)
-        await client.assign([_assignment(options, number) for number in range(1, options.cameras + 1)])
+        assignments = [_assignment(options, number) for number in range(1, options.cameras + 1)]
+        await client.assign(assignments)
         await _all_live(client, options.cameras)
         await asyncio.sleep(SETTLE_SECONDS)
+        started_ns = time.time_ns()
         counters_before = await client.counters()
         before = await asyncio.to_thread(usage_of, pid)
         await asyncio.sleep(options.seconds)
         after = await asyncio.to_thread(usage_of, pid)
         counters_after = await client.counters()
+        until_ns = time.time_ns() - WRITTEN_WITHIN_NS
+        timelines = [await client.timeline(one.camera_id, started_ns, until_ns) for one in assignments]
     recorded = await asyncio.to_thread(_recorded_bytes, folder)
     lost, units, received, connections = (
         _difference(counters_before, counters_after, name)
@@ -105,6 +114,7 @@ async def _measure_shard(options: IngestBenchOptions, folder: Path) -> dict[str,
         "lost_packets": lost,
         "lost_packets_since_start": sum(stream["lost_packets"] for stream in counters_after["streams"]),
         "reconnections": connections,
+        "recording_gap_ms": sum(map(holes_ms, timelines)),
         "recorded_bytes": recorded,
     }
 

@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from recorder.contract.assignment import StreamRole
-from recorder.contract.timeline import Timeline
 from recorder.node.client import ShardClient
 from recorder.node.protocol import LiveUnit
 from vms.app.bench.clock_film import NUMBERS_A_SECOND, require_encoder, write_clock_film
 from vms.app.bench.console import open_wall, require_browser
 from vms.app.bench.demonstration import BASE, RunningDemonstration, demonstration
 from vms.app.bench.live import MAIN_SIZE, SUB_SIZE, percentile
+from vms.app.bench.recorded import holes_ms
 from vms.app.bench.usage import usage_of
 from vms.base.clock import NS_PER_SECOND
 
@@ -121,13 +121,6 @@ def missing_units(timestamps_90k: Sequence[int]) -> int:
     """How many frames of a stream of NUMBERS_A_SECOND are absent between these RTP time stamps, in rising order."""
     steps = (after - before for before, after in itertools.pairwise(timestamps_90k))
     return sum(max(0, round(step / TICKS_A_FRAME) - 1) for step in steps)
-
-
-def holes_ms(timeline: Timeline) -> int:
-    """How long nothing is recorded between the spans of a time line, in milliseconds."""
-    spans = sorted(timeline.spans, key=lambda span: span.start_ns)
-    between = (max(0, after.start_ns - before.end_ns) for before, after in itertools.pairwise(spans))
-    return sum(between) // 1_000_000
 
 
 def _enlarge(page: Page, place: int) -> float:
