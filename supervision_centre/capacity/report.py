@@ -58,7 +58,7 @@ def advise(disk: DiskCapacity, now_ns: int) -> DiskAdvice:
                 "Prévoyez un disque de plus ; vérifiez le débit des caméras ajoutées récemment.",
             )
         case _ if not disk.required_days:
-            return DiskAdvice(disk, f"Le disque « {disk.name} » n'a rien enregistré depuis un jour : rien à prévoir.", "")
+            return DiskAdvice(disk, f"Le disque « {disk.name} » n'a rien enregistré depuis un jour.", "")
         case _:
             return DiskAdvice(disk, f"Le disque « {disk.name} » tient les {required} exigés ({reached}).", "")
 

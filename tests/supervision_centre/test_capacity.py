@@ -34,7 +34,7 @@ def test_each_state_has_one_sentence_and_what_to_do() -> None:
     full = replace(SHORT, forced_at_ns=NOW_NS)
     assert advise(full, NOW_NS).sentence.endswith(": il est plein.")
     idle = replace(ENOUGH, required_days=0.0, reached_days=366.0)
-    assert advise(idle, NOW_NS).sentence == "Le disque « disque-1 » n'a rien enregistré depuis un jour : rien à prévoir."
+    assert advise(idle, NOW_NS).sentence == "Le disque « disque-1 » n'a rien enregistré depuis un jour."
     assert "plus d'un an" in advise(replace(ENOUGH, reached_days=366.0), NOW_NS).sentence
     assert all(advise(disk, NOW_NS).advice for disk in (TIGHT, SHORT, DEAD))
 
