@@ -47,7 +47,7 @@ class Turn(Enum):
 
     PUBLISHING = auto()
     COMMITTING = auto()
-    ASKING = auto()
+    SEARCHING = auto()
 
 
 class Expiry:
@@ -77,7 +77,7 @@ class Expiry:
         self._oldest: dict[int, dict[str, int]] = {}
 
     def round(self) -> Generator[Turn, None, None]:
-        """One round: each step is made in the thread that the step before it named, the first one in `ASKING`.
+        """One round: each step is made in the thread that the step before it named, the first one in `SEARCHING`.
 
         Raises OSError, TileError or FormatError out of a step; a new round goes on where this one stopped.
         """
@@ -98,7 +98,7 @@ class Expiry:
         self._ledger.publish()
         self._ledger.forget_sequenced()
         erased = yield from self._erase()
-        yield Turn.ASKING
+        yield Turn.SEARCHING
         self._index.forget(erased, before, self._newest)
 
     def _leapt(self, now_ns: int) -> bool:

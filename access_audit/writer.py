@@ -9,7 +9,8 @@
   many small syncs would hold up theirs. A question about the log publishes first.
 - Entries about the log itself (`log.*`) are made here and nowhere else. Time in the log never goes back: when the
   clock of the machine does, the entries that follow carry the newest instant so far, and one of them says so.
-- Questions (search, proof) are read from what is published, in a third thread.
+- Questions are read from what is published, in a third thread; searches in a fourth, as a search may first have much to
+  take into its index.
 """
 
 from __future__ import annotations
@@ -216,6 +217,7 @@ class Writer:
         self._committing = ThreadPoolExecutor(1, "audit-commit")
         self._publishing = ThreadPoolExecutor(1, "audit-publish")
         self._asking = ThreadPoolExecutor(1, "audit-ask")
+        self._searching = ThreadPoolExecutor(1, "audit-search")
         self._expiry = (
             None
             if retention is None
@@ -294,9 +296,9 @@ class Writer:
         pools = {
             Turn.PUBLISHING: self._publishing,
             Turn.COMMITTING: self._committing,
-            Turn.ASKING: self._asking,
+            Turn.SEARCHING: self._searching,
         }
-        steps, turn = expiry.round(), Turn.ASKING
+        steps, turn = expiry.round(), Turn.SEARCHING
         loop = asyncio.get_running_loop()
         while (following := await loop.run_in_executor(pools[turn], next, steps, None)) is not None:
             turn = following
@@ -327,7 +329,7 @@ class Writer:
 
     async def close(self) -> None:
         """Publish the rest and let go of the files."""
-        for pool in (self._committing, self._publishing, self._asking):
+        for pool in (self._committing, self._publishing, self._asking, self._searching):
             await asyncio.to_thread(pool.shutdown)
         await asyncio.to_thread(self._ledger.close)
         await asyncio.to_thread(self._questions.close)
@@ -427,7 +429,9 @@ class Writer:
             await loop.run_in_executor(self._committing, self._try_disk)
         published = await loop.run_in_executor(self._publishing, self._ledger.publish)
         head = self._heads.get(str(message.get("spool", "")))
-        return await loop.run_in_executor(self._asking, self._questions.answer, message, published, head)
+        # A search may first have much to take into its index; whoever renews a look asks for the head meanwhile.
+        thread = self._searching if message.get("op") == "search" else self._asking
+        return await loop.run_in_executor(thread, self._questions.answer, message, published, head)
 
     async def until_fenced(self) -> None:
         """Wait until somebody shows that this log has been taken over; then VmsError `audit.fenced`."""

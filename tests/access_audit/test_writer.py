@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import threading
 from pathlib import Path
 
 import pytest
 
 from access_audit.events import Author, EventKind, LegalOperation
-from access_audit.journal import JournalQuery
+from access_audit.journal import JournalPage, JournalQuery
 from access_audit.merkle import leaf_hash, root_from_consistency
 from access_audit.receipt import AuditReceipt
+from access_audit.search import JournalIndex
 from access_audit.sequence import read_batches
 from tests.access_audit.logs import OPERATOR, client_of, look, running_writer, settings_of
 from vms.base import durable
@@ -162,6 +164,29 @@ async def test_the_journal_is_searched_by_every_key(tmp_path: Path):
         assert await numbers(limit=2, before_index=page.next_before) == [1, 0]
         assert page.entries[0].event is not None
         assert page.entries[0].event.author == OPERATOR
+
+
+async def test_a_long_search_holds_up_nobody_who_renews_a_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """LAW-26: a lease is prolonged while the log answers, whatever else it is asked."""
+    begun, go_on = threading.Event(), threading.Event()
+    search = JournalIndex.search
+
+    def slow(index: JournalIndex, query: JournalQuery, published: int) -> JournalPage:
+        if not query.kinds:  # the writer itself looks for kinds when it starts
+            begun.set()
+            assert go_on.wait(20)
+        return search(index, query, published)
+
+    monkeypatch.setattr(JournalIndex, "search", slow)
+    async with running_writer(tmp_path) as settings, client_of(settings) as client:
+        await client.record(look())
+        searching = asyncio.create_task(client.search(JournalQuery()))
+        assert await asyncio.to_thread(begun.wait, 10)
+        head = await client.head()
+        assert not searching.done()
+        go_on.set()
+        page = await searching
+    assert head.size > page.entries[-1].index
 
 
 async def test_a_lost_or_broken_index_is_made_again(tmp_path: Path):
