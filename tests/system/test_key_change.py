@@ -16,7 +16,7 @@ from tests.access_audit.anchors.parties import Service, serving
 from tests.access_audit.verify.third_parties import Authority
 from tests.system.demo_process import copied, running_demo, small_department, until, vms
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.system, pytest.mark.long, pytest.mark.timeout(180)]
 
 
 @contextmanager

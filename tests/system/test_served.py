@@ -13,7 +13,7 @@ import pytest
 from tests.system.demo_process import Demo, copied, running_demo, small_department, until, vms
 from tests.system.watching import played_pictures
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.system, pytest.mark.long, pytest.mark.timeout(180)]
 TAMPERED = 8
 
 
