@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.mark.parametrize("command", SHOWN)
 def test_a_command_that_is_shown_runs_beside_a_running_system(command: str, place: Path):
-    words = command.split()[1:]
+    words = shlex.split(command)[1:]
     if "cam-…" in words:
         listing = vms("cameras", "list", "--json", cwd=place)
         words[words.index("cam-…")] = listing.stdout.split('"camera_id": "')[1].split('"')[0]
@@ -41,6 +42,8 @@ def test_a_command_that_is_shown_runs_beside_a_running_system(command: str, plac
         entry = vms("audit", "show", "1", "--json", cwd=place)
         (place / "preuve.json").write_text(entry.stdout, encoding="utf-8")
         words[words.index("--proof") + 1] = "preuve.json"
-    result = vms(*words, cwd=place)
+    if words[:2] == ["people", "create"]:
+        words.append("--password-stdin")  # where a person would type it twice
+    result = vms(*words, cwd=place, input="un mot de passe de contrôle\n")
     assert result.returncode == 0, result.stdout + result.stderr
     assert "Traceback" not in result.stderr
