@@ -14,6 +14,7 @@ from recorder.node.shard import run_shard
 from vms.app.layout import DataFolder, read_audit_key
 from vms.base.clock import Clock, SystemClock
 from vms.base.errors import VmsError
+from vms.base.memory import keep_freed_memory
 from vms.base.tasks import supervise
 
 DELIVERY_SECONDS = 5.0
@@ -21,6 +22,7 @@ DELIVERY_SECONDS = 5.0
 
 async def run(folder: DataFolder, stop: asyncio.Event, on_ready: Callable[[], None], index: int) -> None:
     """Record this shard's share until asked to stop."""
+    keep_freed_memory()
     clock = SystemClock()
     supervisor = os.getppid()
     shard_folder = folder.shard_folder(index)
