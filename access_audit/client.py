@@ -12,9 +12,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,7 +27,7 @@ from access_audit.events import AccessEvent, EventKind
 from access_audit.format import FormatError, SpoolMark, StoredPayload, event_payload
 from access_audit.greeting import greet
 from access_audit.handover import HandOver
-from access_audit.journal import MAX_PAGE_ENTRIES, JournalPage, JournalQuery
+from access_audit.journal import MAX_PAGE_ENTRIES, JournalEntry, JournalPage, JournalQuery
 from access_audit.receipt import AuditReceipt, OtherSignerError, ReceiptError, ReceiptVerifier, RecordedBatch
 from access_audit.refusals import bad_event
 from access_audit.seen import Seen
@@ -293,6 +293,17 @@ class AuditClient:
             return JournalPage.from_json(answer["page"])
         except (KeyError, FormatError) as wrong:
             raise unavailable(f"malformed page: {wrong}") from None
+
+    async def entries(self, query: JournalQuery) -> AsyncIterator[JournalEntry]:
+        """Every entry that a query asks for, newest first, whatever its `limit`: page after page."""
+        before = query.before_index
+        while True:
+            page = await self.search(replace(query, before_index=before, limit=MAX_PAGE_ENTRIES))
+            for entry in page.entries:
+                yield entry
+            before = page.next_before
+            if before is None:
+                return
 
     async def proof(self, index: int) -> dict[str, Any]:
         """The proof file of one entry (see `access_audit.proof`); VmsError `audit.no_entry` when there is none."""

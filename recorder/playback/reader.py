@@ -24,7 +24,7 @@ from pathlib import Path
 import structlog
 
 from recorder.playback.catalogue import Catalogue, FoundSegment
-from recorder.playback.segment_file import DamagedSegmentError, SegmentFile
+from recorder.playback.segment_file import DamagedSegmentError, SegmentFile, open_found
 from recorder.playback.ticks import nanoseconds, ticks_90k
 from vms.base.clock import NS_PER_MS
 from vms.base.errors import ErrorKind, VmsError
@@ -208,22 +208,9 @@ class RangeReader:
             self._file.close()
             self._file = None
         self._segment_id = found.segment.segment_id
-        self._file = self._open_file(found)
+        assert self._catalogue is not None
+        self._file = open_found(found, self._catalogue.again)
         return self._file.fragments(max(self._media_time(found, from_ns), 0)) if self._file is not None else []
-
-    def _open_file(self, found: FoundSegment) -> SegmentFile | None:
-        try:
-            return SegmentFile(found)
-        except FileNotFoundError:
-            # Closed since the index was asked, then the file has its final name now; or erased, then it has no row.
-            assert self._catalogue is not None
-            now = self._catalogue.again(found)
-        if now is None:
-            return None
-        try:
-            return SegmentFile(now)
-        except FileNotFoundError:
-            raise DamagedSegmentError("segment.missing", str(now.path)) from None
 
     def _is_over(self, found: FoundSegment, last: FragmentIndexEntry) -> bool:
         """Whether a segment that is still written has nothing for this range yet."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
@@ -104,6 +105,24 @@ class IndexCache:
 
 def _weight(index: GroupIndex) -> int:
     return _GROUPS_OF_A_HEAD + len(index.groups)
+
+
+def open_found(found: FoundSegment, again: Callable[[FoundSegment], FoundSegment | None]) -> SegmentFile | None:
+    """The file of a segment; None when it was erased since the index was asked. `again` asks the index once more.
+
+    Raises DamagedSegmentError when it is not what the index says.
+    """
+    try:
+        return SegmentFile(found)
+    except FileNotFoundError:
+        # Closed since the index was asked, then the file has its final name now; or erased, then it has no row.
+        now = again(found)
+    if now is None:
+        return None
+    try:
+        return SegmentFile(now)
+    except FileNotFoundError:
+        raise DamagedSegmentError("segment.missing", str(now.path)) from None
 
 
 class SegmentFile:

@@ -26,7 +26,7 @@ import structlog
 from recorder.contract.timeline import GapCause
 from recorder.playback.catalogue import CataloguePool, FoundSegment
 from recorder.playback.group import Group, read_group
-from recorder.playback.segment_file import DamagedSegmentError, GroupIndex, IndexCache, SegmentFile
+from recorder.playback.segment_file import DamagedSegmentError, GroupIndex, IndexCache, SegmentFile, open_found
 from recorder.playback.ticks import nanoseconds, ticks_90k
 from recorder.store.queries import JOIN_TOLERANCE_NS
 from vms.base.clock import NS_PER_MS
@@ -239,26 +239,16 @@ class Walk:
             return True
         self.close()
         try:
-            self._file = self._opened(found)
+            self._file = open_found(found, self._again)
             self._index = self._file.groups(self._cache) if self._file is not None else None
         except DamagedSegmentError as damaged:
             self.close()
             self._note(found, found.segment.start_ns, found.segment.end_ns, damaged)
         return self._file is not None
 
-    def _opened(self, found: FoundSegment) -> SegmentFile | None:
-        try:
-            return SegmentFile(found)
-        except FileNotFoundError:
-            # Closed since the index was asked, then the file has its final name now; or erased, then it has no row.
-            with self._pool.lent() as catalogue:
-                now = catalogue.again(found)
-        if now is None:
-            return None
-        try:
-            return SegmentFile(now)
-        except FileNotFoundError:
-            raise DamagedSegmentError("segment.missing", str(now.path)) from None
+    def _again(self, found: FoundSegment) -> FoundSegment | None:
+        with self._pool.lent() as catalogue:
+            return catalogue.again(found)
 
     def _read(self, number: int, step: int) -> Group | None:
         """This group of the open file, or the next one in a direction when it is damaged; None past its ends."""

@@ -16,7 +16,7 @@ import structlog
 
 from access_audit.client import AuditClient
 from access_audit.events import AccessEvent, Author, EventKind, Reason
-from access_audit.journal import MAX_PAGE_ENTRIES, JournalEntry, JournalQuery
+from access_audit.journal import JournalQuery
 from cameras.contract import CameraView
 from recorder.contract.node import RecorderNode
 from recorder.contract.timeline import Timeline
@@ -69,7 +69,8 @@ class Destruction:
                 hint="Choisissez une journée passée.",
             )
         await self._audit.record(_consulted(author, camera, day, now_ns))
-        entries = await self._entries(camera.camera_id, start_ns)
+        told = JournalQuery(camera_id=camera.camera_id, kinds=KINDS, since_ns=start_ns)
+        entries = [entry async for entry in self._audit.entries(told)]
         remaining = await self._remaining(camera.camera_id, start_ns, end_ns)
         async with self._database.reading() as session:
             holds = await rows.standing(session, camera.camera_id)
@@ -77,20 +78,6 @@ class Destruction:
         proofs = await self._proofs([entry.index for entry in certificate.cited])
         head = await self._audit.head()
         return Proved(certificate, camera, head.size, head.root.hex(), proofs)
-
-    async def _entries(self, camera_id: str, since_ns: int) -> list[JournalEntry]:
-        found: list[JournalEntry] = []
-        before: int | None = None
-        while True:
-            page = await self._audit.search(
-                JournalQuery(
-                    camera_id=camera_id, kinds=KINDS, since_ns=since_ns, before_index=before, limit=MAX_PAGE_ENTRIES
-                )
-            )
-            found += page.entries
-            before = page.next_before
-            if before is None:
-                return found
 
     async def _remaining(self, camera_id: str, start_ns: int, end_ns: int) -> Timeline | None:
         try:

@@ -12,14 +12,14 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
 
 from access_audit.client import AuditClient
 from access_audit.events import AccessEvent, Author, EventKind, Reason
-from access_audit.journal import MAX_PAGE_ENTRIES, JournalEntry, JournalQuery
+from access_audit.journal import JournalEntry, JournalQuery
 from cameras.contract import CameraDirectory, CameraView
 from recorder.contract.node import RecorderNode
 from recorder.contract.timeline import Gap
@@ -124,22 +124,12 @@ class Reports:
 
     async def _entries(self, commune: str, since_ns: int, until_ns: int, size: int) -> AsyncIterator[JournalEntry]:
         kinds = frozenset(kind for kind in EventKind if kind is not EventKind.RECORDING_COLLECTED)
-        async for entry in self._all(
+        async for entry in self._audit.entries(
             JournalQuery(
                 communes=frozenset({commune}), kinds=kinds, since_ns=since_ns, until_ns=until_ns, before_index=size
             )
         ):
             yield entry
-
-    async def _all(self, query: JournalQuery) -> AsyncIterator[JournalEntry]:
-        before = query.before_index
-        while True:
-            page = await self._audit.search(replace(query, before_index=before, limit=MAX_PAGE_ENTRIES))
-            for entry in page.entries:
-                yield entry
-            before = page.next_before
-            if before is None:
-                return
 
     async def _collected(self, commune: str, start_ns: int, end_ns: int, size: int) -> dict[str, list[Stretch]]:
         found: dict[str, list[Stretch]] = {}
@@ -150,7 +140,7 @@ class Reports:
             until_ns=end_ns + _LATE_NS,
             before_index=size,
         )
-        async for entry in self._all(query):
+        async for entry in self._audit.entries(query):
             event = entry.event
             if event is not None and event.range_start_ns < end_ns and event.range_end_ns > start_ns:
                 stretch = Stretch(max(event.range_start_ns, start_ns), min(event.range_end_ns, end_ns))

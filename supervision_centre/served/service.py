@@ -13,7 +13,7 @@ import structlog
 
 from access_audit.client import AuditClient
 from access_audit.events import AccessEvent, Author, EventKind, Reason
-from access_audit.journal import MAX_PAGE_ENTRIES, JournalEntry, JournalQuery
+from access_audit.journal import JournalEntry, JournalQuery
 from supervision_centre.access.purposes import CONTROL
 from supervision_centre.served.comparison import CLOSED, OPENED, Unexplained, compare
 from supervision_centre.services import CentreServices
@@ -33,22 +33,8 @@ _AUTHOR = Author("served-comparison", "Comparaison quotidienne", "system")
 async def journal_of(audit: AuditClient, day: date, kinds: Collection[EventKind], until_ns: int) -> list[JournalEntry]:
     """The entries of some kinds that can speak of views of a day, up to an instant."""
     since_ns = _midnight_ns(day) - int(_LONGEST_LOOK.total_seconds()) * NS_PER_SECOND
-    entries: list[JournalEntry] = []
-    before: int | None = None
-    while True:
-        page = await audit.search(
-            JournalQuery(
-                kinds=frozenset(kinds),
-                since_ns=since_ns,
-                until_ns=until_ns,
-                before_index=before,
-                limit=MAX_PAGE_ENTRIES,
-            )
-        )
-        entries += page.entries
-        before = page.next_before
-        if before is None:
-            return entries
+    query = JournalQuery(kinds=frozenset(kinds), since_ns=since_ns, until_ns=until_ns)
+    return [entry async for entry in audit.entries(query)]
 
 
 class ServedComparison:
