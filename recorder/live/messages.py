@@ -76,20 +76,15 @@ ClientMessage = OpenTile | RenewTile | SwitchRole | CloseTile
 
 def parse_client_message(text: str | bytes | bytearray) -> ClientMessage:
     """The message of a browser; MessageError when it is none."""
-    try:
-        values = json.loads(text)
-    except (ValueError, RecursionError):
-        raise MessageError("not JSON") from None
-    if not isinstance(values, dict):
-        raise MessageError("not a JSON object")
+    values = object_of(text)
     kind = values.get("type")
     tile = values.get("tile")
     if type(tile) is not int or not 0 <= tile <= MAX_TILE_NUMBER:
         raise MessageError("no tile number")
     if kind == "open":
-        return OpenTile(tile, _ticket(values), _role(values))
+        return OpenTile(tile, ticket_of(values), _role(values))
     if kind == "renew":
-        return RenewTile(tile, _ticket(values))
+        return RenewTile(tile, ticket_of(values))
     if kind == "role":
         return SwitchRole(tile, _role(values))
     if kind == "close":
@@ -97,7 +92,19 @@ def parse_client_message(text: str | bytes | bytearray) -> ClientMessage:
     raise MessageError("unknown type")
 
 
-def _ticket(values: dict[str, object]) -> str:
+def object_of(text: str | bytes | bytearray) -> dict[str, object]:
+    """The JSON object of a message; MessageError when it is none."""
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError):
+        raise MessageError("not JSON") from None
+    if not isinstance(values, dict):
+        raise MessageError("not a JSON object")
+    return values
+
+
+def ticket_of(values: dict[str, object]) -> str:
+    """The text of a ticket in a message; MessageError when there is none."""
     ticket = values.get("ticket")
     if not isinstance(ticket, str) or not 0 < len(ticket) <= MAX_TICKET_CHARS:
         raise MessageError("no ticket")
@@ -113,31 +120,31 @@ def _role(values: dict[str, object]) -> StreamRole:
 
 def stream_text(tile: int, mime: str, width: int, height: int, generation: int) -> str:
     """Announce the initialisation segment that follows: what a SourceBuffer must be made for."""
-    return _text(type="stream", tile=tile, mime=mime, width=width, height=height, generation=generation)
+    return text_of(type="stream", tile=tile, mime=mime, width=width, height=height, generation=generation)
 
 
 def status_text(tile: int, status: StreamStatus) -> str:
     """What the stream of a tile does, since when, and why; the tile shows it when there is no picture."""
-    return _text(
+    return text_of(
         type="status", tile=tile, condition=status.condition, since=utc_text(status.since_ns), cause=status.cause
     )
 
 
 def lag_text(tile: int, dropped: int) -> str:
     """This browser was too slow: so many fragments were dropped before the key frame that follows."""
-    return _text(type="lag", tile=tile, dropped=dropped)
+    return text_of(type="lag", tile=tile, dropped=dropped)
 
 
 def ended_text(tile: int, cause: str) -> str:
     """The tile is closed; `cause` is `lease_expired`, `revoked`, `closed`, `replaced` or the code of a refusal."""
-    return _text(type="ended", tile=tile, cause=cause)
+    return text_of(type="ended", tile=tile, cause=cause)
 
 
 def error_text(code: str, message: str, tile: int | None = None) -> str:
     """A message was not followed; nothing else has changed. `message` is French."""
     if tile is None:
-        return _text(type="error", code=code, message=message)
-    return _text(type="error", tile=tile, code=code, message=message)
+        return text_of(type="error", code=code, message=message)
+    return text_of(type="error", tile=tile, code=code, message=message)
 
 
 def head(kind: int, tile: int, generation: int, capture_utc_ns: int, flags: int) -> bytes:
@@ -145,5 +152,6 @@ def head(kind: int, tile: int, generation: int, capture_utc_ns: int, flags: int)
     return HEAD.pack(VERSION, kind, tile, generation & 0xFFFFFFFF, capture_utc_ns, flags)
 
 
-def _text(**values: object) -> str:
+def text_of(**values: object) -> str:
+    """The JSON of a message."""
     return json.dumps(values, separators=(",", ":"), ensure_ascii=False)

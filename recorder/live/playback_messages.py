@@ -38,12 +38,10 @@ Everything that comes from a player is hostile: whatever has another shape than 
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 
-from recorder.contract.ticket import MAX_TICKET_CHARS
-from recorder.live.messages import HEAD, VERSION, MessageError
+from recorder.live.messages import HEAD, VERSION, MessageError, object_of, text_of, ticket_of
 from recorder.playback.fetching import MAX_GROUPS, Config, Done, Fetch
 from recorder.playback.walk import Damage, Hole
 from vms.base.errors import VmsError
@@ -98,22 +96,17 @@ PlayerMessage = OpenStream | FetchGroups | CancelFetches | RenewStream | CloseSt
 
 def parse_player_message(text: str) -> PlayerMessage:
     """The message of a player; MessageError when it is none."""
-    try:
-        values = json.loads(text)
-    except (ValueError, RecursionError):
-        raise MessageError("not JSON") from None
-    if not isinstance(values, dict):
-        raise MessageError("not a JSON object")
+    values = object_of(text)
     stream = _number(values, "stream", 0, MAX_STREAM_NUMBER)
     match values.get("type"):
         case "open":
-            return OpenStream(stream, _ticket(values))
+            return OpenStream(stream, ticket_of(values))
         case "fetch":
             return FetchGroups(stream, _number(values, "request", 0, MAX_REQUEST_NUMBER), _fetch(values))
         case "cancel":
             return CancelFetches(stream)
         case "renew":
-            return RenewStream(stream, _ticket(values))
+            return RenewStream(stream, ticket_of(values))
         case "close":
             return CloseStream(stream)
     raise MessageError("unknown type")
@@ -147,34 +140,27 @@ def _instant(values: dict[str, object], name: str) -> int:
     return int(value)
 
 
-def _ticket(values: dict[str, object]) -> str:
-    ticket = values.get("ticket")
-    if not isinstance(ticket, str) or not 0 < len(ticket) <= MAX_TICKET_CHARS:
-        raise MessageError("no ticket")
-    return ticket
-
-
 def opened_text(stream: int, origin_ns: int, end_ns: int) -> str:
     """The stream may be fetched from, between these instants."""
-    return _text(type="opened", stream=stream, origin=str(origin_ns), end=str(end_ns))
+    return text_of(type="opened", stream=stream, origin=str(origin_ns), end=str(end_ns))
 
 
 def config_text(stream: int, generation: int, config: Config) -> str:
     """Announce the initialisation segment that follows: what a SourceBuffer must be made for."""
     mime, width, height = config.mime, config.width, config.height
-    return _text(type="config", stream=stream, generation=generation, mime=mime, width=width, height=height)
+    return text_of(type="config", stream=stream, generation=generation, mime=mime, width=width, height=height)
 
 
 def gap_text(stream: int, request: int, hole: Hole) -> str:
     """Nothing is recorded there, for this cause."""
     place = {"stream": stream, "request": request, "from": str(hole.start_ns), "to": str(hole.end_ns)}
-    return _text(type="gap", **place, cause=hole.cause, detail=hole.detail)
+    return text_of(type="gap", **place, cause=hole.cause, detail=hole.detail)
 
 
 def damage_text(stream: int, request: int | None, damage: Damage) -> str:
     """What is recorded there is not what was recorded; the answer goes on behind it."""
     place = {"stream": stream, "request": request, "from": str(damage.start_ns), "to": str(damage.end_ns)}
-    return _text(
+    return text_of(
         type="error",
         **place,
         code=damage.code,
@@ -186,24 +172,20 @@ def damage_text(stream: int, request: int | None, damage: Damage) -> str:
 def done_text(stream: int, request: int, done: Done) -> str:
     """The request is answered."""
     following = None if done.next_ns is None else str(done.next_ns)
-    return _text(type="done", stream=stream, request=request, next=following, reason=done.reason)
+    return text_of(type="done", stream=stream, request=request, next=following, reason=done.reason)
 
 
 def ended_text(stream: int, cause: str) -> str:
     """The stream is closed; `cause` is `lease_expired`, `revoked`, `closed`, `replaced` or the code of a refusal."""
-    return _text(type="ended", stream=stream, cause=cause)
+    return text_of(type="ended", stream=stream, cause=cause)
 
 
 def refusal_text(stream: int | None, request: int | None, refused: VmsError) -> str:
     """Something was not done; its sentence and its hint are French."""
     code, message, hint = refused.code, refused.message, refused.hint
-    return _text(type="error", stream=stream, request=request, code=code, message=message, hint=hint)
+    return text_of(type="error", stream=stream, request=request, code=code, message=message, hint=hint)
 
 
 def head(kind: int, stream: int, generation: int, start_utc_ns: int, request: int, *, key: bool) -> bytes:
     """The head of a binary message."""
     return HEAD.pack(VERSION, kind, stream, generation & 0xFFFF_FFFF, start_utc_ns, request << _REQUEST_SHIFT | key)
-
-
-def _text(**values: object) -> str:
-    return json.dumps(values, separators=(",", ":"), ensure_ascii=False)

@@ -12,33 +12,29 @@ Rules:
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 
 import structlog
-from websockets.frames import CloseCode
 
 from recorder.contract.ticket import MediaAct, TicketClaims
 from recorder.live import playback_messages as messages
+from recorder.live.conversation import Notices, converse, until_idle
 from recorder.live.leases import LeaseBook, refusal
 from recorder.live.messages import MessageError
 from recorder.live.playback_messages import CancelFetches, CloseStream, FetchGroups, OpenStream, RenewStream
 from recorder.live.player_stream import PlayerStream
 from recorder.live.websocket import WebSocket
 from recorder.playback.service import PlaybackService
-from vms.base.clock import NS_PER_SECOND, Clock
+from vms.base.clock import Clock
 from vms.base.errors import ErrorKind, VmsError
 
 log = structlog.get_logger(__name__)
 
 MAX_STREAMS = 8
-MAX_NOTICES = 256
-IDLE_LIMIT_S = 60.0
 LEASE_END_GRACE_S = 0.5
-_IDLE_CHECK_S = 5.0
 
 
 class PlayerConnection:
-    """Serves one player until it leaves, is idle without a stream for `IDLE_LIMIT_S`, or breaks the protocol."""
+    """Serves one player until it leaves, is idle without a stream (`until_idle`), or breaks the protocol."""
 
     def __init__(self, peer: WebSocket, book: LeaseBook, playback: PlaybackService, clock: Clock) -> None:
         self._peer = peer
@@ -47,44 +43,24 @@ class PlayerConnection:
         self._clock = clock
         self._streams: dict[int, PlayerStream] = {}
         self._ending: set[asyncio.Task[None]] = set()
-        self._notices: deque[str] = deque()
         self._noticed = asyncio.Event()
+        self._notices = Notices(self._noticed.set)
         self._turn = asyncio.Lock()
         self._person_id = ""
         self._busy_ns = clock.monotonic_ns()
 
     async def serve(self) -> None:
         """Run the connection to its end; afterwards every lease and every place that it held is given back."""
-        tasks = [
-            asyncio.create_task(work, name=name)
-            for name, work in (
-                ("player reads", self._read()),
-                ("player is told", self._tell()),
-                ("player keeps alive", self._peer.keep_alive()),
-                ("player idles", self._watch_idle()),
-            )
-        ]
-        code = CloseCode.NORMAL_CLOSURE
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                failure = task.exception()
-                if failure is not None and not isinstance(failure, ConnectionError):
-                    log.error("player connection failed", error=repr(failure), exc_info=failure)
-                    code = CloseCode.INTERNAL_ERROR
-        except asyncio.CancelledError:
-            code = CloseCode.SERVICE_RESTART
-            raise
-        finally:
-            for task in tasks:
-                task.cancel()
-            answering = [stream.task for stream in self._streams.values() if stream.task is not None]
-            for task in answering:
-                task.cancel()
-            for stream in list(self._streams.values()):
-                self._book.close(stream.lease)
-            await asyncio.gather(*tasks, *answering, *self._ending, return_exceptions=True)
-            await self._peer.close(code)
+        works = {"reads": self._read(), "is told": self._tell(), "idles": self._watch_idle()}
+        await converse("player", self._peer, works, self._let_go)
+
+    def _let_go(self) -> list[asyncio.Task[None]]:
+        answering = [stream.task for stream in self._streams.values() if stream.task is not None]
+        for task in answering:
+            task.cancel()
+        for stream in list(self._streams.values()):
+            self._book.close(stream.lease)
+        return [*answering, *self._ending]
 
     async def say(self, stream: PlayerStream, text: str) -> None:
         """See `Outlet`."""
@@ -108,18 +84,14 @@ class PlayerConnection:
         while True:
             await self._noticed.wait()
             self._noticed.clear()
-            while self._notices:
+            while (notice := self._notices.take()) is not None:
                 async with self._turn:
-                    self._peer.send_text(self._notices.popleft())
+                    self._peer.send_text(notice)
                     await self._peer.drain()
 
     def notice(self, text: str) -> None:
         """See `Outlet`."""
-        if len(self._notices) >= MAX_NOTICES:
-            # A player that asks and never takes the answers: the oldest is the one it needs least.
-            self._notices.popleft()
-        self._notices.append(text)
-        self._noticed.set()
+        self._notices.put(text)
 
     def _refuse(self, code: str, message: str, stream: int | None = None, request: int | None = None) -> None:
         refused = VmsError(ErrorKind.INVALID_INPUT, code, message, hint="Rechargez la page de la console.")
@@ -233,5 +205,4 @@ class PlayerConnection:
             self._playback.close_groups()
 
     async def _watch_idle(self) -> None:
-        while self._streams or self._clock.monotonic_ns() - self._busy_ns < IDLE_LIMIT_S * NS_PER_SECOND:
-            await self._clock.sleep(_IDLE_CHECK_S)
+        await until_idle(self._clock, lambda: bool(self._streams), lambda: self._busy_ns)

@@ -8,32 +8,28 @@ themselves.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 
 import structlog
-from websockets.frames import CloseCode
 
 from recorder.contract.assignment import StreamRole
 from recorder.contract.ticket import MediaAct, TicketClaims
 from recorder.live import messages
+from recorder.live.conversation import Notices, converse, until_idle
 from recorder.live.leases import LeaseBook, refusal
 from recorder.live.messages import CloseTile, MessageError, OpenTile, RenewTile, SwitchRole
 from recorder.live.tile import Tile
 from recorder.live.upstream import UpstreamPool
 from recorder.live.websocket import WebSocket
-from vms.base.clock import NS_PER_SECOND, Clock
+from vms.base.clock import Clock
 from vms.base.errors import VmsError
 
 log = structlog.get_logger(__name__)
 
 MAX_TILES = 64
-MAX_NOTICES = 256
-IDLE_LIMIT_S = 60.0
-_IDLE_CHECK_S = 5.0
 
 
 class WallConnection:
-    """Serves one browser until it leaves, is idle without a tile for `IDLE_LIMIT_S`, or breaks the protocol."""
+    """Serves one browser until it leaves, is idle without a tile (`until_idle`), or breaks the protocol."""
 
     def __init__(self, peer: WebSocket, book: LeaseBook, pool: UpstreamPool, clock: Clock) -> None:
         self._peer = peer
@@ -41,40 +37,20 @@ class WallConnection:
         self._pool = pool
         self._clock = clock
         self._tiles: dict[int, Tile] = {}
-        self._notices: deque[str] = deque()
         self._something = asyncio.Event()
+        self._notices = Notices(self._something.set)
         self._person_id = ""
         self._busy_ns = clock.monotonic_ns()
 
     async def serve(self) -> None:
         """Run the connection to its end; afterwards every lease that it held is closed."""
-        tasks = [
-            asyncio.create_task(work, name=name)
-            for name, work in (
-                ("wall reads", self._read()),
-                ("wall sends", self._send()),
-                ("wall keeps alive", self._peer.keep_alive()),
-                ("wall idles", self._watch_idle()),
-            )
-        ]
-        code = CloseCode.NORMAL_CLOSURE
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                failure = task.exception()
-                if failure is not None and not isinstance(failure, ConnectionError):
-                    log.error("wall connection failed", error=repr(failure), exc_info=failure)
-                    code = CloseCode.INTERNAL_ERROR
-        except asyncio.CancelledError:
-            code = CloseCode.SERVICE_RESTART
-            raise
-        finally:
-            for task in tasks:
-                task.cancel()
-            for tile in list(self._tiles.values()):
-                self._book.close(tile.lease)
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await self._peer.close(code)
+        works = {"reads": self._read(), "sends": self._send(), "idles": self._watch_idle()}
+        await converse("wall", self._peer, works, self._let_go)
+
+    def _let_go(self) -> tuple[()]:
+        for tile in list(self._tiles.values()):
+            self._book.close(tile.lease)
+        return ()
 
     async def _read(self) -> None:
         async for text in self._peer.messages():
@@ -82,7 +58,7 @@ class WallConnection:
                 self._follow(messages.parse_client_message(text))
             except MessageError as wrong:
                 log.info("bad message from a browser", detail=str(wrong))
-                self._notice(messages.error_text("message.malformed", "La console a envoyé un message inconnu."))
+                self._notices.put(messages.error_text("message.malformed", "La console a envoyé un message inconnu."))
 
     def _follow(self, message: messages.ClientMessage) -> None:
         tile = self._tiles.get(message.tile)
@@ -93,7 +69,7 @@ class WallConnection:
                 if tile is not None:
                     self._book.close(tile.lease)
             case _ if tile is None:
-                self._notice(
+                self._notices.put(
                     messages.error_text("tile.unknown", "Cette vignette n'est pas ouverte.", message.tile),
                 )
             case RenewTile():
@@ -104,7 +80,7 @@ class WallConnection:
     def _open(self, message: OpenTile) -> None:
         previous = self._tiles.get(message.tile)
         if previous is None and len(self._tiles) >= MAX_TILES:
-            self._notice(messages.ended_text(message.tile, "tile.too_many"))
+            self._notices.put(messages.ended_text(message.tile, "tile.too_many"))
             return
         if previous is not None:
             self._book.close(previous.lease, "replaced")
@@ -118,7 +94,7 @@ class WallConnection:
             )
         except VmsError as refused:
             log.info("tile refused", code=refused.code, detail=refused.detail)
-            self._notice(messages.ended_text(message.tile, refused.code))
+            self._notices.put(messages.ended_text(message.tile, refused.code))
             return
         self._tiles[message.tile] = tile
         self._person_id = lease.claims.person_id
@@ -136,11 +112,11 @@ class WallConnection:
             self._book.renew(tile.lease, ticket)
         except VmsError as refused:
             log.info("renewal refused", code=refused.code, session_id=tile.lease.claims.session_id)
-            self._notice(messages.error_text(refused.code, refused.message, tile.number))
+            self._notices.put(messages.error_text(refused.code, refused.message, tile.number))
 
     def _switch(self, tile: Tile, message: SwitchRole) -> None:
         if message.role not in tile.lease.claims.roles:
-            self._notice(
+            self._notices.put(
                 messages.error_text("ticket.role", "Ce flux n'est pas couvert par le droit accordé.", tile.number),
             )
         elif message.role is not tile.role:
@@ -151,14 +127,7 @@ class WallConnection:
         if self._tiles.get(tile.number) is tile:
             del self._tiles[tile.number]
         self._busy_ns = self._clock.monotonic_ns()
-        self._notice(messages.ended_text(tile.number, cause))
-
-    def _notice(self, text: str) -> None:
-        if len(self._notices) >= MAX_NOTICES:
-            # A browser that asks and never takes the answers: the oldest is the one it needs least.
-            self._notices.popleft()
-        self._notices.append(text)
-        self._something.set()
+        self._notices.put(messages.ended_text(tile.number, cause))
 
     async def _send(self) -> None:
         while True:
@@ -169,9 +138,9 @@ class WallConnection:
 
     async def _send_round(self) -> bool:
         sent = False
-        while self._notices:
+        while (notice := self._notices.take()) is not None:
             sent = True
-            self._peer.send_text(self._notices.popleft())
+            self._peer.send_text(notice)
             await self._peer.drain()
         for tile in list(self._tiles.values()):
             outgoing = tile.take()
@@ -186,5 +155,4 @@ class WallConnection:
         return sent
 
     async def _watch_idle(self) -> None:
-        while self._tiles or self._clock.monotonic_ns() - self._busy_ns < IDLE_LIMIT_S * NS_PER_SECOND:
-            await self._clock.sleep(_IDLE_CHECK_S)
+        await until_idle(self._clock, lambda: bool(self._tiles), lambda: self._busy_ns)

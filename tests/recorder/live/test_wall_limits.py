@@ -14,11 +14,12 @@ from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatu
 from recorder.contract.assignment import StreamRole
 from recorder.contract.status import StreamCondition, StreamStatus
 from recorder.contract.ticket import MediaAct, TicketVerifier
+from recorder.live.conversation import IDLE_LIMIT_S
 from recorder.live.fragmenter import Fragment, LiveStream
 from recorder.live.leases import LeaseBook
 from recorder.live.messages import HEAD, KIND_FRAGMENT, KIND_INIT, MAX_MESSAGE_BYTES
 from recorder.live.tile import MAX_QUEUED_FRAGMENTS, Listener, Tile
-from recorder.live.wall import IDLE_LIMIT_S, MAX_TILES
+from recorder.live.wall import MAX_TILES
 from recorder.live.websocket import SILENCE_LIMIT_S
 from tests.recorder.footage import footage
 from tests.recorder.gateways import Centre, Media, RunningGateway, running_gateway, until
