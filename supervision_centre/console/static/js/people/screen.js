@@ -6,6 +6,7 @@ import { confirmAction } from "../ui/dialog.js";
 import { fill, h } from "../ui/dom.js";
 import { dateTime } from "../ui/format.js";
 import { passingNotice } from "../ui/notices.js";
+import { tableSheet } from "../ui/sheet.js";
 
 const COLUMNS = ["Personne", "Rôle", "Territoire", "État", ""];
 
@@ -25,29 +26,13 @@ function territory(person) {
  * @returns {import("../router.js").Mounted}
  */
 export function mountPeople(place) {
-  const rows = h("tbody", {});
-  const table = h(
-    "table",
-    { class: "table", "aria-label": "Personnes" },
-    h("thead", {}, h("tr", {}, COLUMNS.map((name) => h("th", { scope: "col", text: name })))),
-    rows,
-  );
-  const empty = h("div", { class: "empty", hidden: true });
+  const { table, rows, empty } = tableSheet(place, {
+    title: "Personnes",
+    note: "Une suspension met fin aux consultations en cours et ferme la session.",
+    label: "Personnes",
+    columns: COLUMNS,
+  });
   let stopped = false;
-  fill(
-    place,
-    h(
-      "section",
-      { class: "sheet" },
-      h(
-        "header",
-        { class: "sheet__head" },
-        h("h1", { text: "Personnes" }),
-        h("p", { class: "note", text: "Une suspension met fin aux consultations en cours et ferme la session." }),
-      ),
-      h("div", { class: "table-scroll" }, table, empty),
-    ),
-  );
   load();
 
   async function load() {

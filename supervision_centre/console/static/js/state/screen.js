@@ -3,6 +3,7 @@
 import { get } from "../api.js";
 import { fill, h } from "../ui/dom.js";
 import { number, shortDate, size } from "../ui/format.js";
+import { tableSheet } from "../ui/sheet.js";
 import { noticeCapacity } from "./watch.js";
 
 const REFRESH_MS = 30_000;
@@ -15,29 +16,13 @@ const MARKS = { enough: "state", tight: "state state--caution", short: "state st
  * @returns {import("../router.js").Mounted}
  */
 export function mountState(place) {
-  const rows = h("tbody", {});
-  const table = h(
-    "table",
-    { class: "table", "aria-label": "Disques", hidden: true },
-    h("thead", {}, h("tr", {}, COLUMNS.map((name) => h("th", { scope: "col", text: name })))),
-    rows,
-  );
-  const empty = h("div", { class: "empty", hidden: true });
+  const { table, rows, empty } = tableSheet(place, {
+    title: "État des disques",
+    note: "La durée que les disques permettent, face à celle que les arrêtés exigent. Recalculée d’elle-même.",
+    label: "Disques",
+    columns: COLUMNS, hidden: true,
+  });
   let stopped = false;
-  fill(
-    place,
-    h(
-      "section",
-      { class: "sheet" },
-      h(
-        "header",
-        { class: "sheet__head" },
-        h("h1", { text: "État des disques" }),
-        h("p", { class: "note", text: "La durée que les disques permettent, face à celle que les arrêtés exigent. Recalculée d’elle-même." }),
-      ),
-      h("div", { class: "table-scroll" }, table, empty),
-    ),
-  );
   load();
   const timer = window.setInterval(() => !document.hidden && load(), REFRESH_MS);
 
