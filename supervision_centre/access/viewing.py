@@ -21,7 +21,7 @@ from cameras.contract import CameraView
 from recorder.contract.ticket import MediaAct, MediaTicket
 from supervision_centre.access import entries, looks
 from supervision_centre.access.owed import Deliverer, owe
-from supervision_centre.access.policy import Grant, Refusal, Wish, decide
+from supervision_centre.access.policy import Grant, Refusal, Wish, decide, no_such_camera, reaches
 from supervision_centre.access.tables import ViewingSessionRow
 from supervision_centre.access.tickets import LEASE_NS, EntryOnFile, issue_ticket
 from supervision_centre.bus.port import Message, Topic
@@ -151,6 +151,15 @@ class Viewing:
         async with self._services.database.writing() as session:
             owe(session, [entries.refused(person, camera, wish, refusal.cause, now_ns)])
         self._deliverer.wake()
+
+    async def camera_of(self, person: Person, camera_id: str) -> CameraView:
+        """A camera within a person's reach; otherwise the VmsError of one that is not there, owed to the journal."""
+        camera = await self._services.cameras.get(camera_id)
+        if camera is None or not reaches(person, camera, self._services.clock.utc_ns()):
+            refusal = no_such_camera()
+            await self.refuse(person, camera, Wish(MediaAct.PLAYBACK, camera_id, ""), refusal)
+            raise refusal.error
+        return camera
 
     async def tell(self, ended: Collection[str]) -> None:
         """Tell the node and the other processes that looks have ended, and the journal that it is owed entries."""

@@ -10,9 +10,8 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from access_audit.events import EventKind
-from recorder.contract.ticket import MediaAct
 from supervision_centre.access.entries import author_of
-from supervision_centre.access.policy import Right, Wish, no_such_camera, reaches
+from supervision_centre.access.policy import Right
 from supervision_centre.destruction.answers import certificate_json
 from supervision_centre.destruction.page import certificate_page
 from supervision_centre.people.web_sessions import WebSession
@@ -46,11 +45,7 @@ async def destruction(
 ) -> Response:
     """What was recorded of a camera on a day of Europe/Paris, and what became of it."""
     services = centre.services
-    camera = await services.cameras.get(camera_id)
-    if camera is None or not reaches(web.person, camera, services.clock.utc_ns()):
-        refusal = no_such_camera()
-        await centre.viewing.refuse(web.person, camera, Wish(MediaAct.PLAYBACK, camera_id, ""), refusal)
-        raise refusal.error
+    camera = await centre.viewing.camera_of(web.person, camera_id)
     proved = await centre.destruction.certify(author_of(web.person), camera, day)
     if form is CertificateFormat.HTML:
         name = services.settings.centre_name

@@ -19,8 +19,8 @@ from access_audit.events import AccessEvent, Author, EventKind, Reason
 from access_audit.journal import JournalQuery
 from cameras.contract import CameraView
 from recorder.contract.node import RecorderNode
-from recorder.contract.timeline import Timeline
 from supervision_centre.access.purposes import CONTROL
+from supervision_centre.cameras.recorded import recorded
 from supervision_centre.destruction.certificate import KINDS, Certificate, bounds_of, certify
 from supervision_centre.holds import rows
 from vms.base.clock import Clock
@@ -29,7 +29,6 @@ from vms.base.errors import ErrorKind, VmsError
 
 log = structlog.get_logger(__name__)
 
-NODE_DEADLINE_S = 5.0
 _PROOFS_AT_ONCE = 16
 
 
@@ -71,25 +70,13 @@ class Destruction:
         await self._audit.record(_consulted(author, camera, day, now_ns))
         told = JournalQuery(camera_id=camera.camera_id, kinds=KINDS, since_ns=start_ns)
         entries = [entry async for entry in self._audit.entries(told)]
-        remaining = await self._remaining(camera.camera_id, start_ns, end_ns)
+        remaining = await recorded(self._node, camera.camera_id, start_ns, end_ns)
         async with self._database.reading() as session:
             holds = await rows.standing(session, camera.camera_id)
         certificate = certify(camera.camera_id, day, entries, remaining, holds, now_ns)
         proofs = await self._proofs([entry.index for entry in certificate.cited])
         head = await self._audit.head()
         return Proved(certificate, camera, head.size, head.root.hex(), proofs)
-
-    async def _remaining(self, camera_id: str, start_ns: int, end_ns: int) -> Timeline | None:
-        try:
-            async with asyncio.timeout(NODE_DEADLINE_S):
-                return await self._node.timeline(camera_id, start_ns, end_ns)
-        except VmsError as refused:
-            if refused.kind is ErrorKind.NOT_FOUND:
-                return Timeline(camera_id, start_ns, end_ns, (), ())
-            log.warning("node does not say what is left", camera_id=camera_id, code=refused.code)
-        except TimeoutError:
-            log.warning("node does not say what is left", camera_id=camera_id, code="node.timeout")
-        return None
 
     async def _proofs(self, indices: list[int]) -> dict[int, dict[str, Any]]:
         proofs: dict[int, dict[str, Any]] = {}

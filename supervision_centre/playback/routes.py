@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from access_audit.events import EventKind
 from recorder.contract.ticket import MediaAct
 from supervision_centre.access.answers import opened_json, renewal_json
-from supervision_centre.access.policy import MAX_PLAYBACK_NS, Right, Wish, no_such_camera, reaches
+from supervision_centre.access.policy import MAX_PLAYBACK_NS, Right, Wish
 from supervision_centre.people.web_sessions import WebSession
 from supervision_centre.playback.labels import gap_label
 from supervision_centre.playback.schemas import PlaybackRequest
@@ -37,11 +37,7 @@ async def timeline(
 ) -> dict[str, Any]:
     """What is recorded of a camera between two instants, and why the rest is missing."""
     services = centre.services
-    camera = await services.cameras.get(camera_id)
-    if camera is None or not reaches(web.person, camera, services.clock.utc_ns()):
-        refusal = no_such_camera()
-        await centre.viewing.refuse(web.person, camera, Wish(MediaAct.PLAYBACK, camera_id, ""), refusal)
-        raise refusal.error
+    await centre.viewing.camera_of(web.person, camera_id)
     if not start_ns < end_ns <= start_ns + _MAX_TIMELINE_NS:
         raise VmsError(
             ErrorKind.INVALID_INPUT,

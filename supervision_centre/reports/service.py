@@ -24,6 +24,7 @@ from cameras.contract import CameraDirectory, CameraView
 from recorder.contract.node import RecorderNode
 from recorder.contract.timeline import Gap
 from supervision_centre.access.purposes import CONTROL
+from supervision_centre.cameras.recorded import recorded
 from supervision_centre.journal.anchor import Anchor, anchor_of
 from supervision_centre.journal.answers import Names
 from supervision_centre.reports.availability import Availability, Stretch, availability_of
@@ -34,7 +35,6 @@ from vms.base.errors import ErrorKind, VmsError
 
 log = structlog.get_logger(__name__)
 
-NODE_DEADLINE_S: Final = 5.0
 _LATE_NS: Final = 31 * 86_400 * NS_PER_SECOND
 """How long after the month a node may have told its hours."""
 
@@ -153,9 +153,9 @@ class Reports:
         found: dict[str, tuple[str, Availability]] = {}
         answered = True
         for camera_id in sorted({view.camera_id for view in views} | collected.keys()):
-            gaps = await self._gaps(camera_id, start_ns, end_ns) if answered else None
-            if gaps is None:
-                answered, gaps = False, ()
+            kept = await recorded(self._node, camera_id, start_ns, end_ns) if answered else None
+            answered = kept is not None
+            gaps = kept.gaps if kept is not None else ()
             hours = collected.get(camera_id, [])
             since_ns = await self._in_service_since(camera_id, hours, gaps, start_ns)
             period = Stretch(since_ns if since_ns is not None else end_ns, end_ns)
@@ -173,18 +173,6 @@ class Reports:
             return start_ns
         first = [stretch.start_ns for stretch in hours] + [max(gap.start_ns, start_ns) for gap in gaps]
         return min(first) if first else None
-
-    async def _gaps(self, camera_id: str, start_ns: int, end_ns: int) -> tuple[Gap, ...] | None:
-        try:
-            async with asyncio.timeout(NODE_DEADLINE_S):
-                return (await self._node.timeline(camera_id, start_ns, end_ns)).gaps
-        except VmsError as refused:
-            if refused.kind is ErrorKind.NOT_FOUND:
-                return ()
-            log.warning("node does not tell its gaps", camera_id=camera_id, code=refused.code)
-        except TimeoutError:
-            log.warning("node does not tell its gaps", camera_id=camera_id, code="node.timeout")
-        return None
 
 
 def canonical_json(content: dict[str, Any]) -> bytes:
