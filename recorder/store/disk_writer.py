@@ -5,7 +5,8 @@ cause to state (`queue_full`) instead of a process that grows. Hashing and writi
 loop goes on beside this thread.
 
 Rules
-1. `put` never blocks. Only the event loop's thread puts jobs that cost bytes.
+1. `put` never blocks. Only the event loop's thread puts jobs that cost bytes. What one turn of the loop puts is handed
+   over at its end, so that the thread wakes up once for it and does not contend with the turn.
 2. A job that raises an Exception is logged and the next one runs; a job handles its own errors where they matter.
 3. After whatever is not an Exception nothing is run any more: `put` refuses, `failure` says why, and who waits in
    `run` is told.

@@ -92,7 +92,8 @@ class VideoParameters:
 class AccessUnit:
     """One coded picture.
 
-    `chunks` joined are the sample bytes, `size` of them; a writer may pass them to `writev` as they are.
+    `chunks` joined are the sample bytes, `size` of them, and nothing of what they were received in; a writer may pass
+    them to `writev` as they are.
     `key` says that decoding can start here (IDR; for H.265 any IRAP picture). `damaged` says that packets were missing
     inside it, or before it and after the last unit: it is kept, and a reader decides.
     """
